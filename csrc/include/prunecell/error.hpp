@@ -1,0 +1,38 @@
+// Every exception this library throws. The message says what was expected, what came, and which
+// tensor or parameter it concerns; a call that throws has changed nothing.
+#pragma once
+
+#include <stdexcept>
+
+namespace prunecell {
+
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A value, size, data type or layout that the operation does not accept.
+struct InvalidArgument : Error {
+  using Error::Error;
+};
+
+/// No level of the delta grid prunes as many weights as the threshold asks for.
+struct UnreachableThreshold : Error {
+  using Error::Error;
+};
+
+/// A call that the object's state does not allow, e.g. propagate before initialize.
+struct WrongState : Error {
+  using Error::Error;
+};
+
+/// The operation was requested on a device that this build or this machine does not offer.
+struct DeviceUnavailable : Error {
+  using Error::Error;
+};
+
+/// A file whose content is not what its format requires.
+struct BadFile : Error {
+  using Error::Error;
+};
+
+}  // namespace prunecell

@@ -1,0 +1,80 @@
+// The operations. Each one takes a context and a list of jobs and fills one result per job; one tensor is
+// a list of one. Every argument of every job is checked, and every level decided, before any byte is
+// written: a call that throws has changed nothing. What a mask is, to the bit: docs/semantics.md.
+//
+// Results are equal bit for bit for any thread count. Work arrays are a few hundred KiB per thread.
+#pragma once
+
+#include <prunecell/types.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace prunecell {
+
+/// Where and how an operation runs.
+struct Context {
+  Device device = {};
+  int threads = 0;  ///< at most this many; 0: as many as OpenMP would use
+};
+
+/// Which weights go.
+enum class Filler : std::uint8_t {
+  none,           ///< nothing: the mask stays as it is
+  random,         ///< need(n, threshold) weights, by the counter-based numbers of `seed`
+  iter_nonstruct  ///< all |w| <= k * delta for the smallest k that prunes need(n, threshold) weights
+};
+
+struct Rule {
+  Filler filler = Filler::random;
+  float threshold = 0.2f;    ///< share of weights to prune, 0 <= threshold <= 1
+  float delta = 0.001f;      ///< grid step of IterNonStruct, > 0 and finite
+  std::uint64_t seed = 0;    ///< Random: see derive_seed() for several cells of one model
+  std::uint32_t tensor = 0;  ///< Random: number of the tensor in its cell
+  std::uint32_t rise = 0;    ///< Random: number of the rise
+};
+
+struct Job {
+  TensorView weights;         ///< read; written where an operation applies the mask in place
+  TensorView out = {};        ///< apply: destination with the weights' dtype, size and layout; no data: in place
+  TensorView otherwise = {};  ///< apply: values of pruned weights, alike; no data: +0
+  MaskView mask = {};         ///< written by a rebuild, read by apply
+  MaskView old = {};          ///< rebuild: mask in force until now; may be `mask` itself; no words: all kept
+  Rule rule = {};
+  std::string_view name = {};  ///< names the tensor in errors; empty: its number in the call
+};
+
+struct Result {
+  std::int64_t need = 0;   ///< pruned weights that the threshold asks for
+  std::int64_t zeros = 0;  ///< pruned weights of the mask
+  std::int64_t level = 0;  ///< IterNonStruct: k
+  float limit = 0;         ///< IterNonStruct: f32(delta * f32(k)), the largest magnitude pruned
+  bool changed = false;    ///< apply in place: some weight was not masked yet
+};
+
+/// Rebuilds the masks by their rules. Where `old` is given, IterNonStruct reads a pruned weight as 0 and
+/// Random keeps it pruned, so that the new mask only adds zeros.
+/// Throws InvalidArgument, UnreachableThreshold (naming tensor, need and what is out of reach),
+/// DeviceUnavailable.
+void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+
+/// destination[i] = mask bit i ? weights[i] : +0 (or otherwise[i]). A select, not a product: NaN, Inf and
+/// -0 become +0, kept weights keep their bits. Reads of masked weights that are +0 already cost no write.
+void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+
+/// build_masks, then apply_masks, in one pass where both read the weights.
+void rebuild_and_apply(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+
+/// Result::zeros = number of weights that are +0 or -0. Masks are not read.
+void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+
+/// need(n, t) of docs/semantics.md: the smallest number of pruned weights whose share of `size` reaches
+/// `threshold`. Throws InvalidArgument for a negative size or a threshold outside [0, 1].
+std::int64_t need(std::int64_t size, float threshold);
+
+/// Seed of a cell of a model: a hash of the model's seed and the cell's name, so that equal layers get
+/// different random masks (FNV-1a over the name, mixed with the seed by the SplitMix64 finalizer).
+std::uint64_t derive_seed(std::uint64_t seed, std::string_view name);
+
+}  // namespace prunecell

@@ -1,0 +1,150 @@
+// PruneCell: a schedule and the masks of one or more weight tensors. It never owns weights: each call
+// takes views of them, one CellTensor per tensor in the order of add_tensor().
+//
+//   PruneCell cell({.mode = Mode::gradual, .filler = Filler::iter_nonstruct, .threshold = 0.9});
+//   cell.add_tensor({64, 32, 3, 3}, "conv1");
+//   cell.initialize(context, tensors);
+//   for each batch: cell.propagate(context, tensors);      forward
+//                   cell.back_propagate(context, tensors); backward, after the gradients are there
+//                   cell.update(context, tensors, batch_size); after the optimizer's step
+//   at the end of an epoch: cell.end_epoch(context, tensors);
+#pragma once
+
+#include <prunecell/mask.hpp>
+#include <prunecell/ops.hpp>
+#include <prunecell/schedule.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace prunecell {
+
+/// The memory of one tensor during one call. All views have the tensor's size; those used together share
+/// dtype and layout.
+struct CellTensor {
+  TensorView weights;
+  TensorView gradient = {};  ///< back_propagate; no data: none
+  TensorView pruned = {};    ///< buffer of pruned weights; required where the cell is not in place
+};
+
+/// What a rebuild asked for and reached, for one tensor.
+struct Figures {
+  std::int64_t size = 0;
+  std::int64_t zeros = 0;  ///< pruned weights
+  std::int64_t level = 0;  ///< k of IterNonStruct at the last rebuild
+  float asked = 0;         ///< threshold of the last rebuild
+
+  double reached() const { return size ? double(zeros) / double(size) : 0; }
+  double overshoot() const { return reached() - asked; }
+};
+
+/// All that a cell needs to continue: see PruneCell::save().
+struct CellState {
+  static constexpr std::int64_t current_format = 1;
+  struct Tensor {
+    Shape shape;
+    Figures figures;
+    std::vector<std::byte> mask;  ///< saved form (mask.hpp); empty in mode Identity
+  };
+  std::int64_t format = current_format;
+  Parameters parameters;
+  float current = 0;
+  std::int64_t rises = 0;
+  std::int64_t counter = 0;
+  std::vector<Tensor> tensors;
+};
+
+class PruneCell {
+ public:
+  /// Throws InvalidArgument, see validate().
+  explicit PruneCell(const Parameters& parameters) : schedule_(parameters) {}
+
+  /// Registers a tensor and returns its number. `name` stands in errors; where it is given, the seed of the
+  /// Random filler is derive_seed(seed, name). A tensor added to an initialized cell gets its mask, at the
+  /// current threshold, by the next initialize().
+  std::size_t add_tensor(Shape shape, std::string name = {});
+
+  /// The tensor takes no further part: its memory is gone. The others keep their numbers, and calls still list it.
+  void drop_tensor(std::size_t tensor);
+
+  /// Builds and applies the masks of tensors that have none yet; changes nothing for the others.
+  /// `reset`: starts the schedule over and builds all masks anew from the weights as they are.
+  void initialize(const Context& context, std::span<const CellTensor> tensors, bool reset = false);
+
+  /// In place: masks the weights. Out of place: fills the pruned buffers. Idempotent.
+  void propagate(const Context& context, std::span<const CellTensor> tensors);
+
+  /// Masks the gradients that are there.
+  void back_propagate(const Context& context, std::span<const CellTensor> tensors);
+
+  /// Counts `batch_size` samples, rebuilds the masks if a rise is due, and enforces them as propagate does.
+  void update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size);
+
+  /// One rise where stepsize is 0; enforces the masks as propagate does.
+  void end_epoch(const Context& context, std::span<const CellTensor> tensors);
+
+  /// Replaces a mask by the caller's. In place, the next rise only adds zeros to it.
+  void set_mask(std::size_t tensor, const Mask& mask);
+
+  CellState save() const;
+
+  /// Continues from a state. Throws InvalidArgument, changing nothing, for another format, number or shape
+  /// of tensors, a mask that does not fit its count, or other parameters, naming each; with
+  /// `keep_parameters` the cell keeps its own and continues from the saved threshold.
+  void load(const CellState& state, bool keep_parameters = false);
+
+  bool initialized() const;
+  const Schedule& schedule() const { return schedule_; }
+  const Parameters& parameters() const { return schedule_.parameters(); }
+  std::size_t tensor_count() const { return tensors_.size(); }
+  const Shape& shape(std::size_t tensor) const { return at(tensor).shape; }
+  const std::string& tensor_name(std::size_t tensor) const { return at(tensor).name; }
+  const Figures& figures(std::size_t tensor) const { return at(tensor).figures; }
+  /// The mask in force; nullptr where none is built (mode Identity, or before initialize): all weights kept.
+  const Mask* mask(std::size_t tensor) const;
+  /// Times that masks were enforced since the schedule was last driven.
+  std::int64_t idle_enforcements() const { return idle_enforcements_; }
+
+ private:
+  friend class CellPlan;
+  friend void initialize(const Context&, std::span<const struct CellCall>, bool);
+  friend void update(const Context&, std::span<const struct CellCall>, std::int64_t);
+  friend void end_epoch(const Context&, std::span<const struct CellCall>);
+  struct Tensor {
+    Shape shape;
+    std::string name;
+    std::optional<Mask> mask;
+    Figures figures;
+    bool initialized = false;
+    bool dropped = false;
+  };
+
+  const Tensor& at(std::size_t tensor) const;
+  std::string name_of(std::size_t tensor) const;
+  void require_initialized(const char* call) const;
+  void check_tensors(std::span<const CellTensor> tensors) const;
+  void check_state(const CellState& state, bool keep_parameters) const;
+  void enforce(const Context& context, std::span<const CellTensor> tensors) const;
+
+  Schedule schedule_;
+  std::vector<Tensor> tensors_;
+  std::int64_t idle_enforcements_ = 0;
+};
+
+/// A cell with its memory, for calls that serve many cells at once.
+struct CellCall {
+  PruneCell* cell;
+  std::span<const CellTensor> tensors;
+};
+
+/// PruneCell::initialize, update and end_epoch for many cells: every level is decided before any cell, mask
+/// or weight changes, and the work of all of them runs as one operation. A cell is to be listed once.
+void initialize(const Context& context, std::span<const CellCall> calls, bool reset = false);
+void update(const Context& context, std::span<const CellCall> calls, std::int64_t batch_size);
+void end_epoch(const Context& context, std::span<const CellCall> calls);
+
+}  // namespace prunecell

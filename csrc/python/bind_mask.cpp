@@ -1,0 +1,96 @@
+#include "array.hpp"
+#include "bind.hpp"
+#include "errors.hpp"
+
+#include <prunecell/mask.hpp>
+
+#include <cstring>
+
+#include <pybind11/stl.h>
+
+namespace prunecell::python {
+namespace {
+
+py::array_t<bool> to_bool(const Mask& mask) {
+  py::array_t<bool> out(mask.shape());
+  bool* bits = out.mutable_data();
+  py::gil_scoped_release nogil;
+  for (std::int64_t i = 0; i < mask.size(); ++i) bits[i] = mask.kept(i);
+  return out;
+}
+
+Mask from_bool(const py::array_t<bool, py::array::c_style>& kept) {
+  Mask mask(Shape(kept.shape(), kept.shape() + kept.ndim()));
+  const bool* bits = kept.data();
+  std::uint32_t* words = mask.view().words;
+  py::gil_scoped_release nogil;
+  for (std::int64_t i = 0; i < mask.size(); ++i)
+    if (!bits[i]) words[i / 32] &= ~(1u << (i % 32));
+  return mask;
+}
+
+py::array_t<std::uint8_t> saved(const Mask& mask) {
+  const std::vector<std::byte> bytes = mask.saved();
+  const std::int64_t rows = mask.shape().empty() ? 1 : mask.shape().front();
+  py::array_t<std::uint8_t> out({rows, rows ? std::int64_t(bytes.size()) / rows : 0});
+  std::memcpy(out.mutable_data(), bytes.data(), bytes.size());
+  return out;
+}
+
+Mask from_saved(const py::array_t<std::uint8_t, py::array::c_style>& rows, const Shape& shape) {
+  return Mask::from_saved(shape, {reinterpret_cast<const std::byte*>(rows.data()), std::size_t(rows.nbytes())});
+}
+
+}  // namespace
+
+void bind_mask(py::module_& module) {
+  const auto shape_tuple = [](const Mask& mask) { return py::tuple(py::cast(mask.shape())); };
+  const auto packed = [](const py::object& self) {
+    const auto& mask = self.cast<const Mask&>();
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(mask.view().words);
+    py::array_t<std::uint8_t> view((mask.size() + 7) / 8, bytes, self);
+    view.attr("flags").attr("writeable") = false;
+    return view;
+  };
+  py::class_<Mask>(module, "Mask", "One bit per weight: 1 is kept, 0 is pruned.")
+      .def(py::init<Shape>(), py::arg("shape"), "A mask of this shape that keeps every weight.")
+      .def_static("from_array", &from_bool, py::arg("kept"), "A mask from an array of bool, True where kept.")
+      .def_static("from_saved", &from_saved, py::arg("rows"), py::arg("shape"), "The reverse of saved().")
+      .def("saved", &saved, "Copy in the saved form: uint8[rows, ceil(columns / 8)], little bit order.")
+      .def("copy", [](const Mask& mask) { return Mask(mask); }, "A mask with bits of its own.")
+      .def_property_readonly("shape", shape_tuple)
+      .def_property_readonly("size", &Mask::size)
+      .def_property_readonly("zeros", &Mask::zeros, "Number of pruned weights, counted now.")
+      .def_property_readonly("packed", packed,
+                             "Read-only view of the bits: uint8[ceil(size / 8)], little bit order, no copy.")
+      .def("to_array", &to_bool, "The mask as a new array of bool, True where kept.")
+      .def(
+          "__array__",
+          [](const Mask& mask, const py::object& dtype, const py::object& copy) -> py::object {
+            if (!copy.is_none() && !copy.cast<bool>())
+              throw InvalidArgument("copy=False: a mask holds bits; read `packed` for a view");
+            const py::array_t<bool> out = to_bool(mask);
+            return dtype.is_none() ? py::object(out) : out.attr("astype")(dtype, py::arg("copy") = false);
+          },
+          py::arg("dtype") = py::none(), py::arg("copy") = py::none())
+      .def("__len__", [](const Mask& mask) { return mask.shape().empty() ? 0 : mask.shape().front(); })
+      .def("__eq__",
+           [](const Mask& a, const py::object& other) -> py::object {
+             if (!py::isinstance<Mask>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+             const auto& b = other.cast<const Mask&>();
+             return py::bool_(a.shape() == b.shape() && std::memcmp(a.view().words, b.view().words,
+                                                                    std::size_t(word_count(a.size())) * 4) == 0);
+           })
+      .def("__repr__",
+           [shape_tuple](const Mask& mask) {
+             return py::str("Mask(shape={}, zeros={} of {})").format(shape_tuple(mask), mask.zeros(), mask.size());
+           })
+      .def(py::pickle([](const Mask& mask) { return py::make_tuple(saved(mask), mask.shape()); },
+                      [](const py::tuple& state) {
+                        return from_saved(state[0].cast<py::array_t<std::uint8_t, py::array::c_style>>(),
+                                          state[1].cast<Shape>());
+                      }))
+      .attr("__hash__") = py::none();
+}
+
+}  // namespace prunecell::python

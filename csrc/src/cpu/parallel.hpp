@@ -1,0 +1,38 @@
+// The only header that knows about OpenMP. parallel_serial.hpp offers the same two names without it.
+#pragma once
+
+#include <omp.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+namespace prunecell::cpu {
+
+namespace detail {
+inline std::atomic<bool> forked{false};
+}
+
+/// Threads worth using for `work` weights, at most `requested` (0: what OpenMP would use). One inside an
+/// OpenMP region, and in a forked child: the parent's pool does not exist there and waiting for it hangs.
+inline int thread_count(int requested, std::int64_t work) {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { detail::forked = true; });
+  constexpr std::int64_t weights_per_thread = 1 << 15;
+  if (registered != 0 || detail::forked || omp_in_parallel()) return 1;
+  const std::int64_t wanted = requested > 0 ? requested : omp_get_max_threads();
+  return int(std::clamp<std::int64_t>(work / weights_per_thread, 1, wanted));
+}
+
+/// body(thread) for each of `threads` threads, all at once. The body must not throw.
+template <class Body>
+void parallel(int threads, Body&& body) {
+  if (threads == 1) return body(0);
+#pragma omp parallel num_threads(threads)
+  {
+    // The runtime may grant fewer threads than asked for.
+    for (int thread = omp_get_thread_num(); thread < threads; thread += omp_get_num_threads()) body(thread);
+  }
+}
+
+}  // namespace prunecell::cpu

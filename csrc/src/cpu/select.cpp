@@ -1,0 +1,49 @@
+#include "select.hpp"
+#include "../backend.hpp"
+#include "../bits.hpp"
+
+#include <bit>
+
+namespace prunecell::cpu {
+namespace {
+
+/// Index of an item size 2, 4, 8 in the tables of Kernels.
+int by_size(DType dtype) { return std::countr_zero(item_size(dtype)) - 1; }
+
+}  // namespace
+
+bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
+  const std::uint32_t* words = job.mask.words + tile.first / 32;
+  const int size = by_size(job.weights.dtype);
+  void* weights = read_tile(job.weights, tile.first, tile.size, scratch.weights);
+  const void* otherwise =
+      job.otherwise.data ? read_tile(job.otherwise, tile.first, tile.size, scratch.otherwise) : nullptr;
+  if (!job.out.data && !otherwise) {
+    const bool changed = kernels().clear_pruned[size](weights, tile.size, words);
+    if (changed) finish_tile(job.weights, tile.first, tile.size, scratch.weights);
+    return changed;
+  }
+  const TensorView& destination = job.out.data ? job.out : job.weights;
+  void* out = open_tile(destination, tile.first, scratch.out);
+  kernels().select[size](weights, otherwise, tile.size, words, out);
+  finish_tile(destination, tile.first, tile.size, scratch.out);
+  return !job.out.data;
+}
+
+void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  for_each_tile(context, jobs, results, [&](const Tile& tile, Scratch& scratch) {
+    const Job& job = jobs[tile.job];
+    const std::int64_t ones = count_ones(job.mask.words + tile.first / 32, word_count(tile.size));
+    return TileResult{.zeros = tile.size - ones, .changed = select_tile(job, tile, scratch)};
+  });
+}
+
+void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  for_each_tile(context, jobs, results, [&](const Tile& tile, Scratch& scratch) {
+    read_magnitudes(jobs[tile.job].weights, {}, tile, scratch.keys);
+    std::uint32_t words[tile_size / 32];
+    return TileResult{.zeros = tile.size - kernels().pack_above(scratch.keys.keys, tile.size, 0, words)};
+  });
+}
+
+}  // namespace prunecell::cpu

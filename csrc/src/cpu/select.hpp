@@ -1,0 +1,50 @@
+// Running a pass over all tiles of all jobs, and the select that such a pass may end with.
+#pragma once
+
+#include "keys.hpp"
+
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace prunecell::cpu {
+
+/// Buffers of one thread.
+struct Scratch {
+  KeyTile keys;
+  TileBuffer weights, otherwise, out;
+};
+
+/// What a pass adds to the results of a job.
+struct TileResult {
+  std::int64_t zeros = 0;
+  bool changed = false;
+};
+
+/// Applies the mask, as it stands, to one tile. Returns whether a weight in place was not masked yet.
+bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
+
+/// body(tile, scratch) -> TileResult for all tiles, in one parallel region; sums go to `results`.
+template <class Body>
+void for_each_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
+  std::vector<std::int64_t> sizes;
+  for (const Job& job : jobs) sizes.push_back(job.weights.size);
+  const TileList tiles(std::move(sizes));
+  const int threads = tiles.threads(context.threads);
+  const auto scratch = std::make_unique_for_overwrite<Scratch[]>(std::size_t(threads));
+  std::vector<TileResult> sums{std::size_t(threads), TileResult{}};  // of a thread's current job
+  tiles.run(
+      threads,
+      [&](const Tile& tile, int thread) {
+        const TileResult done = body(tile, scratch[std::size_t(thread)]);
+        sums[std::size_t(thread)].zeros += done.zeros;
+        sums[std::size_t(thread)].changed |= done.changed;
+      },
+      [&](std::size_t job, int thread) {
+        const TileResult sum = std::exchange(sums[std::size_t(thread)], {});
+        results[job].zeros += sum.zeros;
+        results[job].changed |= sum.changed;
+      });
+}
+
+}  // namespace prunecell::cpu

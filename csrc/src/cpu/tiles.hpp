@@ -1,0 +1,84 @@
+// Cuts the tensors of a call into tiles, spreads the tiles over threads, and gives each tile of any layout
+// as contiguous memory in logical order.
+#pragma once
+
+#include "kernels.hpp"
+
+#include <prunecell/types.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include PRUNECELL_PARALLEL_HEADER
+
+namespace prunecell::cpu {
+
+struct Tile {
+  std::size_t job;
+  std::int64_t first;  ///< index in the tensor, a multiple of tile_size
+  std::int64_t size;
+};
+
+/// The tiles of tensors of the given sizes, numbered through; empty tensors have none.
+class TileList {
+ public:
+  explicit TileList(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) {
+    starts_.push_back(0);
+    for (const std::int64_t size : sizes_) {
+      starts_.push_back(starts_.back() + size / tile_size + (size % tile_size != 0));
+      weights_ += size;
+    }
+  }
+
+  int threads(int requested) const { return thread_count(requested, weights_); }
+
+  /// body(tile, thread) for every tile, in one parallel region; each thread takes a contiguous run of tiles.
+  /// After a thread's last tile of a job, merge(job, thread), never two at a time.
+  template <class Body, class Merge>
+  void run(int threads, Body&& body, Merge&& merge) const {
+    std::mutex merging;
+    parallel(threads, [&](int thread) {
+      const std::int64_t begin = share(thread, threads), end = share(thread + 1, threads);
+      if (begin == end) return;
+      std::size_t job = std::size_t(std::ranges::upper_bound(starts_, begin) - starts_.begin()) - 1;
+      for (std::int64_t number = begin; number < end; ++number) {
+        while (number == starts_[job + 1]) ++job;
+        const std::int64_t first = (number - starts_[job]) * tile_size;
+        body(Tile{job, first, std::min(tile_size, sizes_[job] - first)}, thread);
+        if (number + 1 < end && number + 1 < starts_[job + 1]) continue;
+        const std::lock_guard lock(merging);
+        merge(job, thread);
+      }
+    });
+  }
+
+ private:
+  std::int64_t share(int thread, int threads) const {
+    const std::int64_t tiles = starts_.back();
+    return tiles / threads * thread + std::min<std::int64_t>(thread, tiles % threads);
+  }
+
+  std::vector<std::int64_t> sizes_, starts_;
+  std::int64_t weights_ = 0;
+};
+
+/// Room for one tile of the widest type.
+struct TileBuffer {
+  alignas(64) std::byte bytes[tile_size * 8];
+};
+
+/// The tile's items: in place where the view is row-major, else gathered into `buffer`.
+void* read_tile(const TensorView& view, std::int64_t first, std::int64_t size, TileBuffer& buffer);
+
+/// Where to write the tile's items: in place, or `buffer`, from which finish_tile() scatters them.
+inline void* open_tile(const TensorView& view, std::int64_t first, TileBuffer& buffer) {
+  if (!view.layout.row_major()) return buffer.bytes;
+  return static_cast<std::byte*>(view.data) + first * std::int64_t(item_size(view.dtype));
+}
+void finish_tile(const TensorView& view, std::int64_t first, std::int64_t size, const TileBuffer& buffer);
+
+}  // namespace prunecell::cpu

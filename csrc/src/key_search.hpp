@@ -1,0 +1,55 @@
+// Selecting the need-th smallest of many 32-bit keys by rounds of counting. Both fillers decide by it:
+// IterNonStruct over magnitudes, Random over its numbers.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <optional>
+
+namespace prunecell {
+
+/// Keys still in question, both ends included, cut into at most `buckets` ranges of 2^shift keys.
+struct KeyBracket {
+  static constexpr std::uint32_t buckets = 2048;
+  static constexpr int bucket_bits = 11;
+
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+
+  int shift() const {
+    const int bits = std::bit_width(last - first);
+    return bits > bucket_bits ? bits - bucket_bits : 0;
+  }
+  KeyBracket bucket(std::uint32_t index) const {
+    const std::uint32_t low = first + (index << shift());
+    const std::uint32_t width_less_one = (std::uint32_t(1) << shift()) - 1;
+    return {low, last - low < width_less_one ? last : low + width_less_one};
+  }
+};
+
+struct KeyCounts {
+  std::int64_t below = 0;  ///< keys < first
+  std::array<std::int64_t, KeyBracket::buckets> bucket = {};
+};
+
+struct Narrowed {
+  KeyBracket bracket;
+  std::int64_t below;   ///< keys below the new bracket
+  std::int64_t inside;  ///< keys in it
+};
+
+/// The bucket that holds the need-th smallest key, or nothing where that key lies outside the bracket.
+inline std::optional<Narrowed> narrow(const KeyBracket& bracket, const KeyCounts& counts, std::int64_t need) {
+  std::int64_t below = counts.below;
+  if (below >= need) return std::nullopt;
+  const std::uint32_t used = (bracket.last - bracket.first) >> bracket.shift();
+  for (std::uint32_t index = 0; index <= used; ++index) {
+    const std::int64_t reached = below + counts.bucket[index];
+    if (reached >= need) return Narrowed{bracket.bucket(index), below, counts.bucket[index]};
+    below = reached;
+  }
+  return std::nullopt;
+}
+
+}  // namespace prunecell

@@ -1,0 +1,92 @@
+#include <prunecell/mask.hpp>
+
+#include "bits.hpp"
+#include "check.hpp"
+
+#include <utility>
+
+namespace prunecell {
+namespace {
+
+/// The 2-D view of the saved form: first extent by product of the others.
+struct Rows {
+  std::int64_t count, columns, bytes;  ///< bytes: of one row
+};
+
+Rows rows_of(const Shape& shape) {
+  const std::int64_t size = element_count(shape);
+  const std::int64_t count = shape.empty() ? 1 : shape.front();
+  const std::int64_t columns = count ? size / count : 0;
+  return {count, columns, columns / 8 + (columns % 8 != 0)};
+}
+
+/// body(first bit in the mask, number of bits, byte in the saved form) for each byte of the saved form.
+template <class Body>
+void for_each_row_byte(const Rows& rows, Body&& body) {
+  for (std::int64_t row = 0; row < rows.count; ++row)
+    for (std::int64_t byte = 0; byte < rows.bytes; ++byte) {
+      const std::int64_t first = row * rows.columns + byte * 8;
+      const int bits = int(std::min<std::int64_t>(8, rows.columns - byte * 8));
+      body(first, bits, std::size_t(row * rows.bytes + byte));
+    }
+}
+
+}  // namespace
+
+std::int64_t element_count(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape) {
+    check_not_negative("shape", extent);
+    if (extent > 0 && count > INT64_MAX / extent) refuse("shape", "at most 2^63 - 1 elements", "more");
+    count *= extent;
+  }
+  return count;
+}
+
+Mask::Mask(Shape shape)
+    : shape_(std::move(shape)),
+      size_(element_count(shape_)),
+      words_(std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(word_count(size_)))) {
+  fill_ones(words_.get(), size_);
+}
+
+Mask Mask::from_saved(Shape shape, std::span<const std::byte> saved) {
+  const std::size_t expected = saved_size(shape);
+  if (saved.size() != expected) refuse("saved mask", to_text(expected) + " bytes", to_text(saved.size()));
+  Mask mask(std::move(shape));
+  std::fill_n(mask.words_.get(), word_count(mask.size_), 0u);
+  for_each_row_byte(rows_of(mask.shape_), [&](std::int64_t first, int bits, std::size_t byte) {
+    const std::uint64_t value = std::uint64_t(saved[byte]) & ((1u << bits) - 1);
+    mask.words_[first / 32] |= std::uint32_t(value << (first % 32));
+    if (first % 32 + bits > 32) mask.words_[first / 32 + 1] |= std::uint32_t(value >> (32 - first % 32));
+  });
+  return mask;
+}
+
+std::vector<std::byte> Mask::saved() const {
+  std::vector<std::byte> out(saved_size(shape_));
+  for_each_row_byte(rows_of(shape_), [&](std::int64_t first, int bits, std::size_t byte) {
+    std::uint64_t value = words_[first / 32];
+    if (first % 32 + bits > 32) value |= std::uint64_t(words_[first / 32 + 1]) << 32;
+    out[byte] = std::byte(value >> (first % 32) & ((1u << bits) - 1));
+  });
+  return out;
+}
+
+std::size_t Mask::saved_size(const Shape& shape) {
+  const Rows rows = rows_of(shape);
+  return std::size_t(rows.count * rows.bytes);
+}
+
+Mask::Mask(const Mask& other) : Mask(other.shape_) { assign_bits(other); }
+
+Mask& Mask::operator=(const Mask& other) { return *this = Mask(other); }
+
+void Mask::assign_bits(const Mask& other) {
+  if (size_ != other.size_) refuse("mask", to_text(size_) + " weights", to_text(other.size_));
+  std::copy_n(other.words_.get(), word_count(size_), words_.get());
+}
+
+std::int64_t Mask::zeros() const { return size_ - count_ones(words_.get(), word_count(size_)); }
+
+}  // namespace prunecell

@@ -1,0 +1,119 @@
+// Every argument is checked here, once, before a back end is called.
+#include <prunecell/level_search.hpp>
+#include <prunecell/ops.hpp>
+
+#include "backend.hpp"
+#include "check.hpp"
+#include "semantics.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace prunecell {
+namespace {
+
+void check_context(const Context& context) {
+  if (context.device.kind != Device::Kind::cpu)
+    throw DeviceUnavailable("context: this build of prunecell has no CUDA back end");
+  check_not_negative("context.threads", context.threads);
+}
+
+void check_view(const std::string& what, const TensorView& view, const Context& context) {
+  if (view.device != context.device)
+    throw InvalidArgument(what + ": lies on another device than the one of the context");
+  check_not_negative(what + ".size", view.size);
+  if (view.size > 0 && !view.data) refuse(what + ".data", "memory", "a null pointer");
+  const auto [channels, positions] = view.layout;
+  if (channels < 1 || positions < 1 || channels > INT64_MAX / positions ||
+      (!view.layout.row_major() && view.size % (channels * positions) != 0))
+    refuse(what + ".layout", "positive channels and positions whose product divides size " + to_text(view.size),
+           to_text(channels) + " and " + to_text(positions));
+}
+
+void check_companion(const std::string& what, const TensorView& view, const TensorView& weights,
+                     const Context& context) {
+  if (!view.data) return;
+  check_view(what, view, context);
+  const auto text = [](const TensorView& v) { return to_text(v.size) + " elements of " + name(v.dtype); };
+  if (view.size != weights.size || view.dtype != weights.dtype) refuse(what, text(weights), text(view));
+}
+
+void check_mask(const std::string& what, const MaskView& mask, std::int64_t size) {
+  if (mask.size != size) refuse(what + ".size", to_text(size), to_text(mask.size));
+  if (size > 0 && !mask.words) refuse(what + ".words", "memory", "a null pointer");
+}
+
+enum class Reads : std::uint8_t { weights, mask, rule };
+
+void check(const Context& context, std::span<const Job> jobs, std::span<Result> results, Reads reads) {
+  check_context(context);
+  if (results.size() != jobs.size())
+    refuse("results", to_text(jobs.size()) + " entries, one per job", to_text(results.size()));
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const Job& job = jobs[j];
+    const std::string tensor = tensor_name(job.name, j);
+    check_view(tensor + ": weights", job.weights, context);
+    if (reads == Reads::weights) continue;
+    check_mask(tensor + ": mask", job.mask, job.weights.size);
+    check_companion(tensor + ": out", job.out, job.weights, context);
+    check_companion(tensor + ": otherwise", job.otherwise, job.weights, context);
+    if (reads == Reads::mask) continue;
+    if (job.old.words) check_mask(tensor + ": old mask", job.old, job.weights.size);
+    check_share(tensor + ": threshold", job.rule.threshold);
+    check_delta(tensor + ": delta", job.rule.delta);
+  }
+  std::ranges::fill(results, Result{});
+}
+
+}  // namespace
+
+void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  check(context, jobs, results, Reads::rule);
+  cpu::rebuild(context, jobs, results, Apply::no);
+}
+
+void rebuild_and_apply(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  check(context, jobs, results, Reads::rule);
+  cpu::rebuild(context, jobs, results, Apply::yes);
+}
+
+void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  check(context, jobs, results, Reads::mask);
+  cpu::apply_masks(context, jobs, results);
+}
+
+void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  check(context, jobs, results, Reads::weights);
+  cpu::count_zeros(context, jobs, results);
+}
+
+std::int64_t need(std::int64_t size, float threshold) {
+  check_not_negative("size", size);
+  check_share("threshold", threshold);
+  return semantics::need(size, threshold);
+}
+
+std::uint64_t derive_seed(std::uint64_t seed, std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  std::uint64_t mixed = seed ^ hash;  // SplitMix64 finalizer
+  mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
+  mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
+  return mixed ^ mixed >> 31;
+}
+
+void count_levels(const Context& context, std::span<const LevelJob> jobs) {
+  check_context(context);
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const LevelJob& job = jobs[j];
+    const std::string tensor = tensor_name({}, j);
+    if (!job.search) refuse(tensor + ": search", "a LevelSearch", "a null pointer");
+    if (job.search->done()) throw WrongState(tensor + ": the search is done, there is nothing left to count");
+    if (!job.counters) refuse(tensor + ": counters", "memory", "a null pointer");
+    check_view(tensor + ": weights", job.weights, context);
+    if (job.old.words) check_mask(tensor + ": old mask", job.old, job.weights.size);
+  }
+  cpu::count_levels(context, jobs);
+}
+
+}  // namespace prunecell

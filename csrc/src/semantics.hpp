@@ -1,0 +1,106 @@
+// Every formula of docs/semantics.md, once. Magnitudes are compared as keys: the bit pattern of |w| as
+// float32, an unsigned integer that grows with |w|. Keys make every comparison exact and independent of the
+// flush-to-zero state of the calling thread, which frameworks switch on. Functions are static: kernels.cpp is
+// compiled for several instruction sets, and no copy of one may serve another.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace prunecell::semantics {
+
+inline constexpr std::uint32_t inf_key = 0x7f800000u;
+inline constexpr std::int64_t max_level = INT64_MAX;
+
+/// f32(d * f32(k)) as a key. The double product of two float32 is exact, so that one rounding is left;
+/// denormal operands and results go through integers, since the hardware may read or write them as 0.
+static inline std::uint32_t limit_key(float delta, std::int64_t k) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(delta);
+  const double d = bits < 0x00800000u ? double(bits) * 0x1p-149 : double(delta);
+  const double product = d * double(float(k));
+  if (product < 0x1p-126) return std::uint32_t(std::nearbyint(product * 0x1p149));
+  return std::bit_cast<std::uint32_t>(float(product));
+}
+
+/// Smallest k >= 1 whose limit reaches `key`, which is at most limit_key(delta, max_level).
+static inline std::int64_t level_of(float delta, std::uint32_t key) {
+  std::int64_t low = 1, high = max_level;  // by bisection: limits never fall with k, but may repeat
+  while (low < high) {
+    const std::int64_t middle = low + (high - low) / 2;
+    if (limit_key(delta, middle) >= key) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/// Smallest c with f32(c) / f32(n) >= t; from n = 2^24 on, where float32 cannot hold n, in double.
+static inline std::int64_t need(std::int64_t n, float t) {
+  if (n == 0 || std::bit_cast<std::uint32_t>(t) << 1 == 0) return 0;
+  const auto reaches = [=](std::int64_t c) {
+    return n < (std::int64_t(1) << 24) ? float(c) / float(n) >= t : double(c) / double(n) >= double(t);
+  };
+  std::int64_t c = std::int64_t(double(t) * double(n));  // at most a few steps off
+  if (c < 1) c = 1;
+  if (c > n) c = n;
+  while (c > 1 && reaches(c - 1)) --c;
+  while (c < n && !reaches(c)) ++c;
+  return c;
+}
+
+// Keys of the stored types. For float64 the key is that of the smallest float32 not below |w|, which
+// compares with a float32 limit exactly as |w| does. NaN has keys above inf_key, in every type.
+
+struct Float16 {
+  std::uint16_t bits;
+};
+struct BFloat16 {
+  std::uint16_t bits;
+};
+
+static inline std::uint32_t key(float w) { return std::bit_cast<std::uint32_t>(w) & 0x7fffffffu; }
+
+static inline std::uint32_t key(BFloat16 w) { return std::uint32_t(w.bits & 0x7fffu) << 16; }
+
+static inline std::uint32_t key(Float16 w) {
+  const std::uint32_t magnitude = w.bits & 0x7fffu;
+  const std::uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;  // Inf and NaN to the top
+  const float denormal = float(std::int32_t(magnitude)) * 0x1p-24f;
+  return magnitude < 0x0400u ? std::bit_cast<std::uint32_t>(denormal) : (magnitude << 13) + rebias;
+}
+
+static inline std::uint32_t key(double w) {
+  const std::uint64_t bits = std::bit_cast<std::uint64_t>(w) & ~(std::uint64_t(1) << 63);
+  const double magnitude = std::bit_cast<double>(bits);
+  const float nearest = float(magnitude);
+  const std::uint32_t normal = std::bit_cast<std::uint32_t>(nearest) + (double(nearest) < magnitude);
+  // Below 2^-126 keys count multiples of 2^-149, rounded up; a denormal double may read as 0 here.
+  const double scaled = (magnitude < 0x1p-126 ? magnitude : 0.0) * 0x1p149;
+  std::uint32_t small = std::uint32_t(std::int32_t(scaled));
+  small += double(std::int32_t(small)) < scaled;
+  small += (small == 0) & (bits != 0);
+  return bits < (std::uint64_t(1023 - 126) << 52) ? small : normal;
+}
+
+/// Word i % 4 of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3)
+/// for counter (low and high half of i / 4, tensor, rise): the Random filler's key of element i.
+struct PhiloxBlock {
+  std::uint32_t word[4];
+};
+
+static inline PhiloxBlock philox(std::uint64_t block, std::uint32_t tensor, std::uint32_t rise, std::uint64_t seed) {
+  std::uint32_t c0 = std::uint32_t(block), c1 = std::uint32_t(block >> 32), c2 = tensor, c3 = rise;
+  std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = std::uint64_t(0xD2511F53u) * c0, p1 = std::uint64_t(0xCD9E8D57u) * c2;
+    c0 = std::uint32_t(p1 >> 32) ^ c1 ^ k0;
+    c1 = std::uint32_t(p1);
+    c2 = std::uint32_t(p0 >> 32) ^ c3 ^ k1;
+    c3 = std::uint32_t(p0);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+}  // namespace prunecell::semantics

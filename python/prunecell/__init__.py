@@ -1,0 +1,52 @@
+"""Pruning engine: masks, schedules and packed weights for neural networks.
+
+`PruneCell` prunes and keeps pruned; `build_mask` and its siblings are the plain operations on
+arrays; `prunecell.torch` attaches cells to a PyTorch model. Importing this package needs numpy only.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+from prunecell import cells, quantizer
+from prunecell._core import (
+    BadFile,
+    DeviceUnavailable,
+    Error,
+    Figures,
+    InvalidArgument,
+    InvalidType,
+    LevelSearch,
+    Mask,
+    UnreachableThreshold,
+    WrongState,
+    __version__,
+)
+from prunecell.ops import apply_mask, build_mask, count_zeros, rebuild_and_apply
+from prunecell.quantizer import PruneCell
+
+__all__ = [
+    "BadFile",
+    "DeviceUnavailable",
+    "Error",
+    "Figures",
+    "InvalidArgument",
+    "InvalidType",
+    "LevelSearch",
+    "Mask",
+    "PruneCell",
+    "UnreachableThreshold",
+    "WrongState",
+    "__version__",
+    "apply_mask",
+    "build_mask",
+    "cells",
+    "count_zeros",
+    "quantizer",
+    "rebuild_and_apply",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "torch":  # imported on first use: the package does not need PyTorch
+        return import_module("prunecell.torch")
+    raise AttributeError(f"module 'prunecell' has no attribute {name!r}")

@@ -1,0 +1,69 @@
+"""The cells of a model: what a `PruneCell` is attached to.
+
+A model adapter (`prunecell.torch.wrap`) makes them; `isinstance` tells which layer one is.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from prunecell.quantizer import PruneCell
+
+
+class Attachment(Protocol):
+    """What an adapter offers for one layer."""
+
+    @property
+    def name(self) -> str:
+        """Name of the layer in its model."""
+
+    @property
+    def quantizer(self) -> PruneCell | None:
+        """The attached quantizer, if there is one."""
+
+    def attach(self, quantizer: PruneCell) -> None:
+        """Prunes the layer's weights by `quantizer`, from now on."""
+
+    def detach(self) -> None:
+        """Takes the quantizer off; weights stay as they are."""
+
+
+class Cell:
+    """One layer with weights that can be pruned."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        self._attachment = attachment
+
+    @property
+    def name(self) -> str:
+        """Name of the layer in its model, e.g. "features.0"."""
+        return self._attachment.name
+
+    @property
+    def quantizer(self) -> PruneCell | None:
+        """The attached `PruneCell`. Assigning one initializes it; None takes it off, leaving zeros.
+
+        One `PruneCell` may be assigned to several cells: one schedule for all of them.
+        """
+        return self._attachment.quantizer
+
+    @quantizer.setter
+    def quantizer(self, quantizer: PruneCell | None) -> None:
+        self._attachment.detach()
+        if quantizer is not None:
+            self._attachment.attach(quantizer)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, quantizer={self.quantizer!r})"
+
+
+class Conv(Cell):
+    """A convolution of any dimension, transposed ones included."""
+
+
+class Fc(Cell):
+    """A fully connected layer."""
+
+
+class Embedding(Cell):
+    """A table of embeddings, offered on request only."""

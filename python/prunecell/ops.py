@@ -1,0 +1,157 @@
+"""The plain operations, each for one array or for a list of arrays.
+
+An array is a numpy array (bfloat16: any whose dtype has that name) or an object with `__dlpack__`,
+of float16, bfloat16, float32 or float64, any shape; numpy arrays are C-contiguous, others dense.
+A list is one operation: every level is decided before anything is written, and a call that raises
+has changed nothing. Results are equal bit for bit for any number of `threads` (0: as many as
+OpenMP would use).
+
+Errors: `InvalidType` for objects that are no such arrays, `InvalidArgument` for values out of
+range, shapes that differ or read-only memory to be written, `UnreachableThreshold` where NaN or
+Inf keep IterNonStruct from the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, overload
+
+from prunecell import _core
+from prunecell._core import Mask
+
+Array = Any
+T = TypeVar("T")
+
+
+def _listed(items: T | Sequence[T]) -> tuple[list[T], bool]:
+    """The items as a list, and whether they came as one."""
+    if isinstance(items, (list, tuple)):
+        return list(items), True
+    return [items], False  # type: ignore[list-item]
+
+
+def _rebuild(
+    weights: Any, masks: Any, old: Any, rule: dict[str, Any], *, apply: bool, threads: int
+) -> Any:
+    arrays, many = _listed(weights)
+    olds = [None] * len(arrays) if old is None else _listed(old)[0]
+    new = [Mask(array.shape) for array in arrays] if masks is None else _listed(masks)[0]
+    _core.build_masks(arrays, new, olds, apply=apply, threads=threads, **rule)
+    return new if many else new[0]
+
+
+@overload
+def build_mask(
+    weights: Sequence[Array],
+    *,
+    filler: str = ...,
+    threshold: float = ...,
+    delta: float = ...,
+    seed: int = ...,
+    old: Sequence[Mask] | None = ...,
+    out: Sequence[Mask] | None = ...,
+    threads: int = ...,
+) -> list[Mask]: ...
+@overload
+def build_mask(
+    weights: Array,
+    *,
+    filler: str = ...,
+    threshold: float = ...,
+    delta: float = ...,
+    seed: int = ...,
+    old: Mask | None = ...,
+    out: Mask | None = ...,
+    threads: int = ...,
+) -> Mask: ...
+def build_mask(
+    weights: Any,
+    *,
+    filler: str = "IterNonStruct",
+    threshold: float = 0.2,
+    delta: float = 0.001,
+    seed: int = 0,
+    old: Any = None,
+    out: Any = None,
+    threads: int = 0,
+) -> Any:
+    """Decides which weights go.
+
+    Args:
+        weights: One array or a list of them; read only.
+        filler: "IterNonStruct" (all |w| <= k * delta for the smallest k that suffices), "Random",
+            or "None" (nothing goes).
+        threshold: Share of weights to prune, 0 to 1. Ties fall together: IterNonStruct may prune
+            more.
+        delta: Grid step of IterNonStruct, in units of the weights, > 0.
+        seed: Of Random, 0 to 2**64 - 1. The number of an array in the list is part of the draw.
+        old: Masks in force: what they prune counts as 0 (IterNonStruct) and stays pruned.
+        out: Masks to write instead of new ones; may be `old`.
+        threads: At most this many.
+
+    Returns:
+        A `Mask`, or a list of them for a list.
+
+    >>> import numpy as np
+    >>> weights = np.array([0.3, -0.1, 0.05, -0.7], dtype=np.float32)
+    >>> np.asarray(build_mask(weights, threshold=0.5, delta=0.01))
+    array([ True, False, False,  True])
+    """
+    rule = {"filler": filler, "threshold": threshold, "delta": delta, "seed": seed}
+    return _rebuild(weights, out, old, rule, apply=False, threads=threads)
+
+
+def rebuild_and_apply(
+    weights: Any,
+    mask: Any = None,
+    *,
+    filler: str = "IterNonStruct",
+    threshold: float = 0.2,
+    delta: float = 0.001,
+    seed: int = 0,
+    threads: int = 0,
+) -> Any:
+    """As `build_mask`, and prunes the weights in place while they are at hand.
+
+    `mask`, where given, is the mask in force: it is read as `old` and overwritten.
+
+    >>> import numpy as np
+    >>> weights = np.array([0.3, -0.1, 0.05, -0.7], dtype=np.float32)
+    >>> rebuild_and_apply(weights, threshold=0.5, delta=0.01)
+    Mask(shape=(4,), zeros=2 of 4)
+    >>> weights
+    array([ 0.3,  0. ,  0. , -0.7], dtype=float32)
+    """
+    rule = {"filler": filler, "threshold": threshold, "delta": delta, "seed": seed}
+    return _rebuild(weights, mask, mask, rule, apply=True, threads=threads)
+
+
+def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) -> Any:
+    """Makes pruned weights +0: in place, or into `out` (same shape and dtype). Returns what it wrote.
+
+    A select, not a product: NaN, Inf and -0 become +0 too, and kept weights keep their bits.
+
+    >>> import numpy as np
+    >>> weights = np.array([np.nan, -2.0], dtype=np.float32)
+    >>> apply_mask(weights, Mask.from_array(np.array([False, True])))
+    array([ 0., -2.], dtype=float32)
+    """
+    arrays, many = _listed(weights)
+    outs = [None] * len(arrays) if out is None else _listed(out)[0]
+    _core.apply_masks(arrays, _listed(mask)[0], outs, [None] * len(arrays), threads=threads)
+    written = arrays if out is None else outs
+    return written if many else written[0]
+
+
+def count_zeros(weights: Any, *, threads: int = 0) -> Any:
+    """Number of weights that are +0 or -0; of a `Mask`, its pruned weights. A list for a list.
+
+    >>> import numpy as np
+    >>> count_zeros(np.array([0.0, -0.0, 1.0]))
+    2
+    """
+    if isinstance(weights, Mask):
+        return weights.zeros
+    arrays, many = _listed(weights)
+    counts = _core.count_zeros(arrays, threads=threads)
+    return counts if many else counts[0]

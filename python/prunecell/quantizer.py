@@ -1,0 +1,352 @@
+"""`PruneCell`: the schedule and the masks of one or more weight tensors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from prunecell import _core
+from prunecell._core import Figures, Mask, WrongState
+from prunecell.parameters import UNUSED, Parameters, parse
+
+Array = Any
+CellArrays = tuple[Array, Array, Array]
+"""Weights, their gradient or None, and the buffer of pruned weights or None."""
+
+_IDLE_LIMIT = 1000
+
+
+class TensorSource(Protocol):
+    """Where the memory of one tensor is found when a call needs it."""
+
+    def arrays(self) -> CellArrays | None:
+        """The memory as it is now; None where its owner is gone."""
+
+    def written(self) -> None:
+        """The weights, or the buffer of pruned weights, have been written."""
+
+
+@dataclass
+class _Arrays:
+    """Arrays that the cell keeps alive itself."""
+
+    weights: Array
+    gradient: Array
+    pruned: Array
+
+    def arrays(self) -> CellArrays:
+        return self.weights, self.gradient, self.pruned
+
+    def written(self) -> None:
+        pass
+
+
+class PruneCell:
+    """Prunes weights by a schedule and keeps them pruned.
+
+    Args:
+        prune_mode: "Identity" (nothing is pruned), "Static" (pruned to `threshold` by
+            `initialize`) or "Gradual" (pruned to `start`, raised by `gamma` until `threshold`).
+        prune_filler: "Random", "IterNonStruct" (smallest magnitudes first, in steps of `delta`) or
+            "None" (the mask is left to you: `set_pruned_masks`).
+        threshold: Share of weights to prune in the end, 0 to 1.
+        delta: Grid step of IterNonStruct, in units of the weights, > 0.
+        start: First share of Gradual, 0 to 1.
+        stepsize: Samples from one rise to the next, >= 0; 0: a rise at each `end_epoch`.
+        gamma: What a rise adds to the share, 0 to 1.
+        in_place: True: the weights themselves are pruned. False: they stay, and a second buffer
+            holds the pruned ones (`get_quantized_weights`).
+        seed: Of the Random filler, 0 to 2**64 - 1. In a model each cell draws from a hash of the
+            seed and its name.
+        quant_mode: Accepted for compatibility, not used.
+        range: Accepted for compatibility, not used.
+
+    Every parameter can be read as an attribute of its name.
+
+    Raises:
+        InvalidType: An unknown parameter, or a value of the wrong type.
+        InvalidArgument: A value out of range.
+
+    >>> import numpy as np
+    >>> weights = np.linspace(-1, 1, 10, dtype=np.float32)
+    >>> cell = PruneCell(prune_mode="Static", prune_filler="IterNonStruct", threshold=0.3)
+    >>> cell.add_weights(weights)
+    0
+    >>> cell.initialize()
+    >>> cell.figures(0)
+    Figures(asked=0.3, reached=0.4, zeros=4 of 10, level=334, overshoot=0.1)
+    """
+
+    prune_mode: str
+    prune_filler: str
+    threshold: float
+    delta: float
+    start: float
+    stepsize: int
+    gamma: float
+    in_place: bool
+    seed: int
+    quant_mode: str | None
+    range: int | None
+
+    def __init__(self, **parameters: Any) -> None:
+        self._parameters = parse(parameters)
+        self._core = _core.PruneCell(self._parameters.as_dict())
+        self._unused = {name: parameters.get(name) for name in UNUSED}
+        self._sources: list[TensorSource] = []
+        self._biases: list[Array] = []
+        self._warned = False
+        self._warn_about_parameters()
+
+    @classmethod
+    def from_zeros(cls, **parameters: Any) -> PruneCell:
+        """A cell whose mask is the zeros that the weights already have: fine-tuning of sparse models."""
+        rule = {"prune_mode": "Static", "prune_filler": "IterNonStruct", "threshold": 0}
+        return cls(**(rule | parameters))
+
+    # Tensors
+
+    def add_weights(self, weights: Array, diff_weights: Array = None) -> int:
+        """Adds a tensor and returns its number. Arrays are viewed, never copied, and kept alive.
+
+        Args:
+            weights: See `prunecell.ops`; writable where `in_place`.
+            diff_weights: Gradient of the weights, of their shape, writable; None: there is none.
+        """
+        if self.in_place:
+            _core.check_array(weights, "weights", write=True)
+        shape = _core.check_array(weights, "weights", write=False)
+        if diff_weights is not None:
+            diff_shape = _core.check_array(diff_weights, "diff_weights", write=True)
+            if diff_shape != shape:
+                raise _core.InvalidArgument(
+                    f"diff_weights: expected the shape of the weights {shape}, got {diff_shape}"
+                )
+        pruned = None if self.in_place else np.empty_like(weights)
+        return self._add(shape, "", _Arrays(weights, diff_weights, pruned))
+
+    def add_biases(self, biases: Array, diff_biases: Array = None) -> None:
+        """Takes note of biases, which are never pruned."""
+        self._biases.append(biases)
+
+    def _add(self, shape: tuple[int, ...], name: str, source: TensorSource) -> int:
+        self._sources.append(source)
+        return self._core.add_tensor(shape, name)
+
+    # Training
+
+    def initialize(self, *, reset: bool = False) -> None:
+        """Builds and applies the masks of tensors that have none yet.
+
+        Args:
+            reset: Start the schedule over and build all masks anew.
+
+        Raises:
+            UnreachableThreshold: NaN or Inf weights keep a tensor from the threshold; nothing is
+                changed.
+        """
+        initialize([self], reset=reset)
+
+    def propagate(self) -> None:
+        """Enforces the masks on the weights (or fills the buffers of pruned weights): forward."""
+        self._core.propagate(self._arrays())
+        self._written()
+        if (
+            self.prune_mode == "Gradual"
+            and self._core.idle_enforcements == _IDLE_LIMIT
+            and not self._warned
+        ):
+            self._warned = True
+            warnings.warn(
+                f"masks were enforced {_IDLE_LIMIT} times, but neither update nor end_epoch was "
+                "called: a Gradual cell rises by those alone",
+                stacklevel=2,
+            )
+
+    def back_propagate(self) -> None:
+        """Makes the gradients of pruned weights 0: after the backward pass."""
+        self._core.back_propagate(self._arrays())
+
+    def update(self, batch_size: int) -> None:
+        """Counts samples, raises the masks where that is due, and enforces them.
+
+        Args:
+            batch_size: Samples since the last update, >= 0.
+        """
+        update([self], batch_size)
+
+    def end_epoch(self) -> None:
+        """Raises the masks where `stepsize` is 0, and enforces them."""
+        end_epoch([self])
+
+    # Results
+
+    def get_quantized_weights(self, index: int = 0) -> Array:
+        """The pruned weights of a tensor: the weights themselves, or the buffer where not in place."""
+        weights, _, pruned = self._arrays()[index]
+        return weights if pruned is None else pruned
+
+    def get_quantized_biases(self, index: int = 0) -> Array:
+        """The biases, as they were added."""
+        return self._biases[index]
+
+    def get_pruned_masks(self, index: int = 0) -> Mask:
+        """The mask in force, live: it changes with the cell. All ones in mode Identity."""
+        if not self._core.initialized:
+            raise WrongState("get_pruned_masks: the cell is not initialized, call initialize first")
+        mask = self._core.mask(index)
+        return Mask(self._core.shape(index)) if mask is None else mask
+
+    def set_pruned_masks(self, index: int, mask: Mask | Array) -> None:
+        """Replaces a mask by yours, a `Mask` or an array of bool, and enforces it.
+
+        In place, the next rise only adds zeros to it.
+        """
+        if not isinstance(mask, Mask):
+            mask = Mask.from_array(np.asarray(mask, dtype=bool))
+        self._core.set_mask(index, mask)
+        self.propagate()
+
+    def get_current_threshold(self) -> float:
+        """Share that the masks are asked to prune now, a float32 value."""
+        return self._core.current
+
+    def figures(self, index: int = 0) -> Figures:
+        """Sparsity of one tensor: asked, reached, zeros, level, overshoot."""
+        return self._core.figures(index)
+
+    @property
+    def initialized(self) -> bool:
+        """Whether every tensor has its mask."""
+        return self._core.initialized
+
+    @property
+    def rises(self) -> int:
+        """Rises so far."""
+        return self._core.rises
+
+    # State
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters, schedule and masks: numbers, words, tuples and uint8 arrays in the saved form."""
+        return self._core.save()
+
+    def load_state_dict(self, state: dict[str, Any], *, keep_parameters: bool = False) -> None:
+        """Continues from a state, bit for bit.
+
+        Args:
+            state: What `state_dict` gave, of a cell with tensors of the same shapes.
+            keep_parameters: Keep this cell's parameters where they differ, and continue from the
+                saved threshold.
+
+        Raises:
+            InvalidArgument: Other parameters (each is named), other shapes, a mask that does not
+                fit its count. Nothing is changed.
+        """
+        self._core.load(state, keep_parameters)
+        self._core.propagate(self._arrays())
+        self._written()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PruneCell:
+        return _copied(self, memo)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        tensors = [(self._core.shape(t), self._core.name(t)) for t in range(len(self._sources))]
+        state["_core"] = (tensors, self._core.save() if self._core.initialized else None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        tensors, saved = state["_core"]
+        self._core = _core.PruneCell(self._parameters.as_dict())
+        for shape, name in tensors:
+            self._core.add_tensor(shape, name)
+        if saved is not None:
+            self._core.load(saved)
+
+    # The rest
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Parameters.__dataclass_fields__:
+            return getattr(self.__dict__["_parameters"], name)
+        if name in UNUSED:
+            return self.__dict__["_unused"][name]
+        raise AttributeError(f"'PruneCell' object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        own = self._parameters.as_dict()
+        shown = {k: v for k, v in own.items() if v != getattr(Parameters, k)}
+        text = ", ".join(f"{k}={v!r}" for k, v in shown.items())
+        if not self._core.initialized:
+            return f"PruneCell({text}) not initialized"
+        figures = [self.figures(t) for t in range(len(self._sources))]
+        size, zeros = sum(f.size for f in figures), sum(f.zeros for f in figures)
+        share = zeros / size if size else 0.0
+        return (
+            f"PruneCell({text}) at {self.get_current_threshold():.4g}: "
+            f"{zeros} of {size} weights pruned ({share:.2%}) in {len(figures)} tensors"
+        )
+
+    def _arrays(self) -> list[CellArrays]:
+        found: list[CellArrays] = []
+        for number, source in enumerate(self._sources):
+            arrays = source.arrays()
+            if arrays is None:
+                self._core.drop_tensor(number)
+            found.append(arrays or (None, None, None))
+        return found
+
+    def _written(self) -> None:
+        for source in self._sources:
+            source.written()
+
+    def _warn_about_parameters(self) -> None:
+        if self.prune_mode == "Gradual" and self.start > self.threshold:
+            warnings.warn(
+                f"start {self.start} lies above threshold {self.threshold}: the cell stays at start",
+                stacklevel=4,
+            )
+        given = [name for name, value in self._unused.items() if value is not None]
+        if given:
+            warnings.warn(f"accepted and not used: {', '.join(given)}", stacklevel=4)
+
+
+def _copied(cell: PruneCell, memo: dict[int, Any]) -> PruneCell:
+    from copy import deepcopy
+
+    new = PruneCell.__new__(PruneCell)
+    memo[id(cell)] = new
+    for name, value in cell.__dict__.items():
+        new.__dict__[name] = value.copy() if name == "_core" else deepcopy(value, memo)
+    return new
+
+
+def _calls(cells: Iterable[PruneCell]) -> Iterator[tuple[_core.PruneCell, list[CellArrays]]]:
+    for cell in cells:
+        yield cell._core, cell._arrays()
+
+
+def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
+    """`PruneCell.initialize` for many cells: all of them, or none where one raises."""
+    _core.initialize(list(_calls(cells)), reset)
+    for cell in cells:
+        cell._written()
+
+
+def update(cells: list[PruneCell], batch_size: int) -> None:
+    """`PruneCell.update` for many cells: all of them, or none where one raises."""
+    _core.update(list(_calls(cells)), batch_size)
+    for cell in cells:
+        cell._written()
+
+
+def end_epoch(cells: list[PruneCell]) -> None:
+    """`PruneCell.end_epoch` for many cells: all of them, or none where one raises."""
+    _core.end_epoch(list(_calls(cells)))
+    for cell in cells:
+        cell._written()
