@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from prunecell._core import Figures
 from prunecell.quantizer import PruneCell
 
 
@@ -20,6 +21,10 @@ class Attachment(Protocol):
     @property
     def quantizer(self) -> PruneCell | None:
         """The attached quantizer, if there is one."""
+
+    @property
+    def figures(self) -> Figures | None:
+        """Sparsity of the layer's weights, where a quantizer is attached."""
 
     def attach(self, quantizer: PruneCell) -> None:
         """Prunes the layer's weights by `quantizer`, from now on."""
@@ -52,6 +57,11 @@ class Cell:
         self._attachment.detach()
         if quantizer is not None:
             self._attachment.attach(quantizer)
+
+    @property
+    def figures(self) -> Figures | None:
+        """Sparsity of this cell's weights: asked, reached, zeros, level, overshoot; None if not pruned."""
+        return self._attachment.figures
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, quantizer={self.quantizer!r})"

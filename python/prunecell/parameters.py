@@ -10,6 +10,8 @@ from typing import Any
 
 from prunecell._core import InvalidArgument, InvalidType
 
+MODES = ("Identity", "Static", "Gradual")
+FILLERS = ("None", "Random", "IterNonStruct")
 QUANT_MODES = ("Default", "Symmetric", "Asymmetric", "FullRange")
 
 
@@ -95,6 +97,11 @@ def parse(given: dict[str, Any]) -> Parameters:
         in_place=values["in_place"],
         seed=_bounded("seed", values["seed"], 64),
     )
+
+
+def parse_batch_size(value: object) -> int:
+    """The argument of `update`: samples since the last one, an integer >= 0."""
+    return _bounded("batch_size", value, 63)
 
 
 def _check_unused(given: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from prunecell import _core
 from prunecell._core import Figures, Mask, WrongState
-from prunecell.parameters import UNUSED, Parameters, parse
+from prunecell.parameters import UNUSED, Parameters, parse, parse_batch_size
 
 Array = Any
 CellArrays = tuple[Array, Array, Array]
@@ -99,6 +99,7 @@ class PruneCell:
         self._unused = {name: parameters.get(name) for name in UNUSED}
         self._sources: list[TensorSource] = []
         self._biases: list[Array] = []
+        self._updates = 0
         self._warned = False
         self._warn_about_parameters()
 
@@ -229,6 +230,11 @@ class PruneCell:
         """Rises so far."""
         return self._core.rises
 
+    @property
+    def driven(self) -> bool:
+        """Whether update or end_epoch was called, here or in the run whose state was loaded."""
+        return self._updates > 0 or self._core.rises > 0 or self._core.counter > 0
+
     # State
 
     def state_dict(self) -> dict[str, Any]:
@@ -289,7 +295,7 @@ class PruneCell:
         share = zeros / size if size else 0.0
         return (
             f"PruneCell({text}) at {self.get_current_threshold():.4g}: "
-            f"{zeros} of {size} weights pruned ({share:.2%}) in {len(figures)} tensors"
+            f"{zeros} of {size} weights pruned ({share:.2%}) in {len(figures)} tensor{'s' * (len(figures) != 1)}"
         )
 
     def _arrays(self) -> list[CellArrays]:
@@ -340,13 +346,17 @@ def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
 
 def update(cells: list[PruneCell], batch_size: int) -> None:
     """`PruneCell.update` for many cells: all of them, or none where one raises."""
-    _core.update(list(_calls(cells)), batch_size)
-    for cell in cells:
-        cell._written()
+    _core.update(list(_calls(cells)), parse_batch_size(batch_size))
+    _driven(cells)
 
 
 def end_epoch(cells: list[PruneCell]) -> None:
     """`PruneCell.end_epoch` for many cells: all of them, or none where one raises."""
     _core.end_epoch(list(_calls(cells)))
+    _driven(cells)
+
+
+def _driven(cells: list[PruneCell]) -> None:
     for cell in cells:
+        cell._updates += 1
         cell._written()

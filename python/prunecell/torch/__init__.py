@@ -1,0 +1,17 @@
+"""Pruning of PyTorch models.
+
+>>> import prunecell as n2d2
+>>> model = n2d2.torch.wrap(torch.nn.Linear(4, 3))
+>>> for cell in model:
+...     cell.quantizer = n2d2.quantizer.PruneCell(
+...         prune_mode="Static", threshold=0.5, prune_filler="IterNonStruct")
+
+From the moment a quantizer is attached, forward sees pruned weights, gradients of pruned weights
+are 0, and every `optimizer.step()` of `torch.optim` leaves them pruned. `model.update(batch_size)`
+and `model.end_epoch()` alone drive the schedule.
+"""
+
+from prunecell.torch.model import Model, wrap
+from prunecell.torch.state import dense_state_dict, keep_parameters
+
+__all__ = ["Model", "dense_state_dict", "keep_parameters", "wrap"]
