@@ -56,8 +56,10 @@ Description describe_numpy(const py::array& array, const std::string& what) {
   if (!(array.flags() & py::array::c_style))
     throw InvalidArgument(what + ": expected a C-contiguous array, got strides " +
                           std::string(py::str(array.attr("strides"))) + "; copy it with numpy.ascontiguousarray");
-  if (dtype.kind() == 'f') out.dtype = float_type(std::size_t(dtype.itemsize()));
-  else if (out.dtype_name == "bfloat16") out.dtype = DType::bfloat16;
+  if (dtype.kind() == 'f')
+    out.dtype = float_type(std::size_t(dtype.itemsize()));
+  else if (out.dtype_name == "bfloat16")
+    out.dtype = DType::bfloat16;
   return out;
 }
 
@@ -97,8 +99,7 @@ std::shared_ptr<void> take(ManagedTensor* managed) {
 
 /// The fast road: tens of nanoseconds instead of microseconds for a capsule. Nothing where the type lacks it.
 std::optional<Description> describe_exchange(py::handle object, const std::string& what) {
-  const py::object api_capsule =
-      py::getattr(py::type::handle_of(object), "__dlpack_c_exchange_api__", py::none());
+  const py::object api_capsule = py::getattr(py::type::handle_of(object), "__dlpack_c_exchange_api__", py::none());
   if (api_capsule.is_none()) return std::nullopt;
   auto* api = static_cast<dlpack::ExchangeApi*>(PyCapsule_GetPointer(api_capsule.ptr(), "dlpack_exchange_api"));
   if (!api) throw py::error_already_set();

@@ -38,7 +38,10 @@ void bind_level_search(py::module_& module) {
       .def_property_readonly("limit", &LevelSearch::limit)
       .def("count", &count, py::arg("weights"), py::arg("old") = py::none(), py::kw_only(), py::arg("threads") = 0)
       .def(
-          "advance", [](LevelSearch& search, const Counters& totals) { search.advance({totals.data(), std::size_t(totals.size())}); },
+          "advance",
+          [](LevelSearch& search, const Counters& totals) {
+            search.advance({totals.data(), std::size_t(totals.size())});
+          },
           py::arg("totals"))
       .def_property_readonly_static("counter_count", [](const py::object&) { return LevelSearch::counter_count; })
       .def_property_readonly_static("max_rounds", [](const py::object&) { return LevelSearch::max_rounds; });

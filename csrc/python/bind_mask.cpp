@@ -57,7 +57,8 @@ void bind_mask(py::module_& module) {
       .def_static("from_array", &from_bool, py::arg("kept"), "A mask from an array of bool, True where kept.")
       .def_static("from_saved", &from_saved, py::arg("rows"), py::arg("shape"), "The reverse of saved().")
       .def("saved", &saved, "Copy in the saved form: uint8[rows, ceil(columns / 8)], little bit order.")
-      .def("copy", [](const Mask& mask) { return Mask(mask); }, "A mask with bits of its own.")
+      .def(
+          "copy", [](const Mask& mask) { return Mask(mask); }, "A mask with bits of its own.")
       .def_property_readonly("shape", shape_tuple)
       .def_property_readonly("size", &Mask::size)
       .def_property_readonly("zeros", &Mask::zeros, "Number of pruned weights, counted now.")
@@ -78,8 +79,8 @@ void bind_mask(py::module_& module) {
            [](const Mask& a, const py::object& other) -> py::object {
              if (!py::isinstance<Mask>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
              const auto& b = other.cast<const Mask&>();
-             return py::bool_(a.shape() == b.shape() && std::memcmp(a.view().words, b.view().words,
-                                                                    std::size_t(word_count(a.size())) * 4) == 0);
+             return py::bool_(a.shape() == b.shape() &&
+                              std::memcmp(a.view().words, b.view().words, std::size_t(word_count(a.size())) * 4) == 0);
            })
       .def("__repr__",
            [shape_tuple](const Mask& mask) {

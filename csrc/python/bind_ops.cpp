@@ -30,19 +30,23 @@ struct Batch {
   }
 };
 
-std::string numbered(const char* what, std::size_t index) { return std::string(what) + "[" + std::to_string(index) + "]"; }
+std::string numbered(const char* what, std::size_t index) {
+  return std::string(what) + "[" + std::to_string(index) + "]";
+}
 
 void check_length(const char* what, std::size_t length, std::size_t expected) {
   if (length != expected)
-    throw InvalidArgument(std::string(what) + ": expected " + std::to_string(expected) + " entries, one per array, got " +
-                          std::to_string(length));
+    throw InvalidArgument(std::string(what) + ": expected " + std::to_string(expected) +
+                          " entries, one per array, got " + std::to_string(length));
 }
 
-MaskView view_of(const Mask& mask, const Shape& shape, const std::string& what) {
-  if (mask.shape() != shape)
-    throw InvalidArgument(what + ": expected the shape of the weights " + std::string(py::str(py::tuple(py::cast(shape)))) +
-                          ", got " + std::string(py::str(py::tuple(py::cast(mask.shape())))));
-  return mask.view();
+MaskView view_of(const Mask* mask, const Shape& shape, const std::string& what) {
+  if (!mask) throw InvalidType(what + ": expected a Mask, got None");
+  if (mask->shape() != shape)
+    throw InvalidArgument(what + ": expected the shape of the weights " +
+                          std::string(py::str(py::tuple(py::cast(shape)))) + ", got " +
+                          std::string(py::str(py::tuple(py::cast(mask->shape())))));
+  return mask->view();
 }
 
 std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& masks, const std::vector<const Mask*>& old,
@@ -54,12 +58,12 @@ std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& mas
   validate(given);
   Batch batch;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const Array& array = batch.arrays.emplace_back(
-        array_of(weights[i], numbered("weights", i), apply ? Access::write : Access::read));
+    const Array& array =
+        batch.arrays.emplace_back(array_of(weights[i], numbered("weights", i), apply ? Access::write : Access::read));
     Job job{.weights = array.view,
-            .mask = view_of(*masks[i], array.shape, numbered("masks", i)),
+            .mask = view_of(masks[i], array.shape, numbered("masks", i)),
             .rule = {given.filler, float(threshold), float(delta), seed, std::uint32_t(i), 0}};
-    if (old[i]) job.old = view_of(*old[i], array.shape, numbered("old", i));
+    if (old[i]) job.old = view_of(old[i], array.shape, numbered("old", i));
     batch.jobs.push_back(job);
   }
   return batch.run(apply ? rebuild_and_apply : build_masks, threads);
@@ -75,13 +79,31 @@ std::vector<Result> apply(const py::list& weights, const std::vector<const Mask*
     const bool in_place = out[i].is_none();
     const Array& array = batch.arrays.emplace_back(
         array_of(weights[i], numbered("weights", i), in_place ? Access::write : Access::read));
-    Job job{.weights = array.view, .mask = view_of(*masks[i], array.shape, numbered("masks", i))};
+    Job job{.weights = array.view, .mask = view_of(masks[i], array.shape, numbered("masks", i))};
     job.out = batch.arrays.emplace_back(optional_array_of(out[i], numbered("out", i), Access::write)).view;
     job.otherwise =
         batch.arrays.emplace_back(optional_array_of(otherwise[i], numbered("otherwise", i), Access::read)).view;
     batch.jobs.push_back(job);
   }
   return batch.run(apply_masks, threads);
+}
+
+void pack(const py::object& weights, const Mask& mask, const py::object& values, int threads) {
+  Batch batch;
+  const Array& dense = batch.arrays.emplace_back(array_of(weights, "weights", Access::read));
+  Job job{.weights = dense.view, .mask = view_of(&mask, dense.shape, "mask")};
+  job.out = batch.arrays.emplace_back(array_of(values, "values", Access::write)).view;
+  batch.jobs.push_back(job);
+  batch.run(pack_weights, threads);
+}
+
+void unpack(const py::object& values, const Mask& mask, const py::object& out, int threads) {
+  Batch batch;
+  const Array& dense = batch.arrays.emplace_back(array_of(out, "out", Access::write));
+  Job job{.out = dense.view, .mask = view_of(&mask, dense.shape, "mask")};
+  job.weights = batch.arrays.emplace_back(array_of(values, "values", Access::read)).view;
+  batch.jobs.push_back(job);
+  batch.run(unpack_weights, threads);
 }
 
 std::vector<std::int64_t> zeros_of(const py::list& weights, int threads) {
@@ -109,6 +131,8 @@ void bind_ops(py::module_& module) {
              py::arg("threads") = 0);
   module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out"), py::arg("otherwise"),
              py::arg("threads") = 0);
+  module.def("pack_weights", &pack, py::arg("weights"), py::arg("mask"), py::arg("values"), py::arg("threads") = 0);
+  module.def("unpack_weights", &unpack, py::arg("values"), py::arg("mask"), py::arg("out"), py::arg("threads") = 0);
   module.def("count_zeros", &zeros_of, py::arg("weights"), py::arg("threads") = 0);
   module.def(
       "check_array",

@@ -179,7 +179,9 @@ void bind_prune_cell(py::module_& module) {
       .def_property_readonly("counter", [](const PruneCell& cell) { return cell.schedule().counter(); })
       .def_property_readonly("tensor_count", &PruneCell::tensor_count)
       .def_property_readonly("idle_enforcements", &PruneCell::idle_enforcements)
-      .def("shape", [](const PruneCell& cell, std::size_t t) { return py::tuple(py::cast(cell.shape(t))); }, py::arg("tensor"))
+      .def(
+          "shape", [](const PruneCell& cell, std::size_t t) { return py::tuple(py::cast(cell.shape(t))); },
+          py::arg("tensor"))
       .def("name", &PruneCell::tensor_name, py::arg("tensor"))
       .def("figures", &PruneCell::figures, py::arg("tensor"));
 

@@ -48,13 +48,15 @@ void init_errors(py::module_& module) {
   const auto with = [](PyObject* first, PyObject* second) {
     return py::make_tuple(py::handle(first), py::handle(second));
   };
-  classes.base = add(module, "Error", "Base of all errors of prunecell.", py::handle(PyExc_Exception).cast<py::object>());
-  classes.invalid_argument =
-      add(module, "InvalidArgument", "A value, size, type or layout that is not accepted.", with(classes.base, PyExc_ValueError));
+  classes.base =
+      add(module, "Error", "Base of all errors of prunecell.", py::handle(PyExc_Exception).cast<py::object>());
+  classes.invalid_argument = add(module, "InvalidArgument", "A value, size, type or layout that is not accepted.",
+                                 with(classes.base, PyExc_ValueError));
   classes.invalid_type = add(module, "InvalidType", "An argument of the wrong type or element type, or an unknown one.",
                              with(classes.invalid_argument, PyExc_TypeError));
-  classes.unreachable = add(module, "UnreachableThreshold", "No level prunes as many weights as the threshold asks for.",
-                            with(classes.base, PyExc_ValueError));
+  classes.unreachable =
+      add(module, "UnreachableThreshold", "No level prunes as many weights as the threshold asks for.",
+          with(classes.base, PyExc_ValueError));
   classes.wrong_state = add(module, "WrongState", "A call that the object's state does not allow.",
                             with(classes.base, PyExc_RuntimeError));
   classes.device_unavailable = add(module, "DeviceUnavailable", "The device is not offered by this build or machine.",

@@ -17,6 +17,8 @@ namespace cpu {
 void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply);
 void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
 void count_levels(const Context& context, std::span<const LevelJob> jobs);
 
 }  // namespace cpu

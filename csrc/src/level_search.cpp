@@ -26,9 +26,8 @@ void LevelSearch::advance(std::span<const std::int64_t> totals) {
   const bool negative = std::ranges::any_of(totals, [](std::int64_t count) { return count < 0; });
   if (totals.size() != counter_count || negative || sum > size_ || (rounds_ == 0 && sum != size_))
     throw InvalidArgument("LevelSearch.advance: expected " + to_text(counter_count) +
-                          " counters of all participants together, over " + to_text(size_) +
-                          " weights, got " + to_text(totals.size()) + " counters with sum " +
-                          to_text(sum));
+                          " counters of all participants together, over " + to_text(size_) + " weights, got " +
+                          to_text(totals.size()) + " counters with sum " + to_text(sum));
 
   KeyCounts counts;
   std::ranges::copy(totals.first(bucket_count), counts.bucket.begin());

@@ -3,6 +3,7 @@
 #include <prunecell/ops.hpp>
 
 #include "backend.hpp"
+#include "bits.hpp"
 #include "check.hpp"
 #include "semantics.hpp"
 
@@ -43,12 +44,16 @@ void check_mask(const std::string& what, const MaskView& mask, std::int64_t size
   if (size > 0 && !mask.words) refuse(what + ".words", "memory", "a null pointer");
 }
 
+void check_results(std::span<const Job> jobs, std::span<const Result> results) {
+  if (results.size() != jobs.size())
+    refuse("results", to_text(jobs.size()) + " entries, one per job", to_text(results.size()));
+}
+
 enum class Reads : std::uint8_t { weights, mask, rule };
 
 void check(const Context& context, std::span<const Job> jobs, std::span<Result> results, Reads reads) {
   check_context(context);
-  if (results.size() != jobs.size())
-    refuse("results", to_text(jobs.size()) + " entries, one per job", to_text(results.size()));
+  check_results(jobs, results);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Job& job = jobs[j];
     const std::string tensor = tensor_name(job.name, j);
@@ -61,6 +66,32 @@ void check(const Context& context, std::span<const Job> jobs, std::span<Result> 
     if (job.old.words) check_mask(tensor + ": old mask", job.old, job.weights.size);
     check_share(tensor + ": threshold", job.rule.threshold);
     check_delta(tensor + ": delta", job.rule.delta);
+  }
+  std::ranges::fill(results, Result{});
+}
+
+struct Packing {
+  const TensorView& dense;
+  const TensorView& values;
+};
+
+template <class Roles>
+void check_packing(const Context& context, std::span<const Job> jobs, std::span<Result> results, Roles&& roles) {
+  check_context(context);
+  check_results(jobs, results);
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const Packing packing = roles(jobs[j]);
+    const std::string tensor = tensor_name(jobs[j].name, j);
+    check_view(tensor + ": dense", packing.dense, context);
+    check_view(tensor + ": values", packing.values, context);
+    const MaskView& mask = jobs[j].mask;
+    check_mask(tensor + ": mask", mask, packing.dense.size);
+    if (packing.values.dtype != packing.dense.dtype)
+      refuse(tensor + ": values", name(packing.dense.dtype), name(packing.values.dtype));
+    const std::int64_t kept = count_ones(mask.words, word_count(mask.size));
+    if (packing.values.size != kept || !packing.values.layout.row_major())
+      refuse(tensor + ": values", "the " + to_text(kept) + " weights that the mask keeps, one after the other",
+             to_text(packing.values.size));
   }
   std::ranges::fill(results, Result{});
 }
@@ -85,6 +116,16 @@ void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Re
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check(context, jobs, results, Reads::weights);
   cpu::count_zeros(context, jobs, results);
+}
+
+void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  check_packing(context, jobs, results, [](const Job& job) { return Packing{job.weights, job.out}; });
+  cpu::pack_weights(context, jobs, results);
+}
+
+void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  check_packing(context, jobs, results, [](const Job& job) { return Packing{job.out, job.weights}; });
+  cpu::unpack_weights(context, jobs, results);
 }
 
 std::int64_t need(std::int64_t size, float threshold) {

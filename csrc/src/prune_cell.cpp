@@ -29,18 +29,18 @@ class CellPlan {
       const MaskView mask = (entry.fresh ? *entry.fresh : *tensor.mask).view();
       // Out of place, IterNonStruct starts from the full-precision weights: what was pruned can come back.
       const bool only_adds = !first && (parameters.in_place || parameters.filler != Filler::iter_nonstruct);
-      jobs_.push_back({.weights = tensors_[t].weights,
-                       .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
-                       .mask = mask,
-                       .old = only_adds ? mask : MaskView{},
-                       .rule = {.filler = parameters.filler,
-                                .threshold = next_.current(),
-                                .delta = float(parameters.delta),
-                                .seed = tensor.name.empty() ? parameters.seed
-                                                            : derive_seed(parameters.seed, tensor.name),
-                                .tensor = std::uint32_t(t),
-                                .rise = std::uint32_t(next_.rises())},
-                       .name = tensor.name});
+      jobs_.push_back(
+          {.weights = tensors_[t].weights,
+           .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
+           .mask = mask,
+           .old = only_adds ? mask : MaskView{},
+           .rule = {.filler = parameters.filler,
+                    .threshold = next_.current(),
+                    .delta = float(parameters.delta),
+                    .seed = tensor.name.empty() ? parameters.seed : derive_seed(parameters.seed, tensor.name),
+                    .tensor = std::uint32_t(t),
+                    .rise = std::uint32_t(next_.rises())},
+           .name = tensor.name});
     }
     entries_.push_back(std::move(entry));
   }
@@ -232,7 +232,8 @@ CellState PruneCell::save() const {
                   .rises = schedule_.rises(),
                   .counter = schedule_.counter()};
   for (const Tensor& tensor : tensors_)
-    state.tensors.push_back({tensor.shape, tensor.figures, tensor.mask ? tensor.mask->saved() : std::vector<std::byte>{}});
+    state.tensors.push_back(
+        {tensor.shape, tensor.figures, tensor.mask ? tensor.mask->saved() : std::vector<std::byte>{}});
   return state;
 }
 
@@ -280,8 +281,10 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
     tensor.figures = state.tensors[t].figures;
     tensor.figures.size = element_count(tensor.shape);
     if (masks.empty()) continue;
-    if (tensor.mask) tensor.mask->assign_bits(masks[t]);
-    else tensor.mask.emplace(std::move(masks[t]));
+    if (tensor.mask)
+      tensor.mask->assign_bits(masks[t]);
+    else
+      tensor.mask.emplace(std::move(masks[t]));
   }
 }
 
@@ -306,8 +309,7 @@ std::string PruneCell::name_of(std::size_t tensor) const {
 }
 
 void PruneCell::require_initialized(const char* call) const {
-  if (!initialized())
-    throw WrongState(std::string(call) + ": the cell is not initialized, call initialize first");
+  if (!initialized()) throw WrongState(std::string(call) + ": the cell is not initialized, call initialize first");
 }
 
 void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {

@@ -28,8 +28,10 @@ static inline std::int64_t level_of(float delta, std::uint32_t key) {
   std::int64_t low = 1, high = max_level;  // by bisection: limits never fall with k, but may repeat
   while (low < high) {
     const std::int64_t middle = low + (high - low) / 2;
-    if (limit_key(delta, middle) >= key) high = middle;
-    else low = middle + 1;
+    if (limit_key(delta, middle) >= key)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return low;
 }

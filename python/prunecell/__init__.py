@@ -1,7 +1,7 @@
 """Pruning engine: masks, schedules and packed weights for neural networks.
 
 `PruneCell` prunes and keeps pruned; `build_mask` and its siblings are the plain operations on
-arrays; `prunecell.torch` attaches cells to a PyTorch model. Importing this package needs numpy only.
+arrays; `prunecell.torch` attaches cells to a PyTorch model. Importing it needs numpy only.
 """
 
 from importlib import import_module
@@ -21,7 +21,14 @@ from prunecell._core import (
     WrongState,
     __version__,
 )
-from prunecell.ops import apply_mask, build_mask, count_zeros, rebuild_and_apply
+from prunecell.ops import (
+    apply_mask,
+    build_mask,
+    count_zeros,
+    pack_weights,
+    rebuild_and_apply,
+    unpack_weights,
+)
 from prunecell.quantizer import PruneCell
 
 __all__ = [
@@ -41,8 +48,10 @@ __all__ = [
     "build_mask",
     "cells",
     "count_zeros",
+    "pack_weights",
     "quantizer",
     "rebuild_and_apply",
+    "unpack_weights",
 ]
 
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
+import numpy as np
+
 from prunecell import _core
 from prunecell._core import Mask
 
@@ -141,6 +143,41 @@ def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) ->
     _core.apply_masks(arrays, _listed(mask)[0], outs, [None] * len(arrays), threads=threads)
     written = arrays if out is None else outs
     return written if many else written[0]
+
+
+def pack_weights(weights: Array, mask: Mask, *, threads: int = 0) -> Array:
+    """The kept weights as a new 1-D array, in row-major order; numpy for numpy, torch for torch.
+
+    >>> import numpy as np
+    >>> weights = np.array([3.0, 0.0, 5.0])
+    >>> pack_weights(weights, Mask.from_array(weights != 0))
+    array([3., 5.])
+    """
+    values = _empty_like(weights, (mask.size - mask.zeros,))
+    _core.pack_weights(weights, mask, values, threads=threads)
+    return values
+
+
+def unpack_weights(values: Array, mask: Mask, *, out: Array = None, threads: int = 0) -> Array:
+    """The reverse of `pack_weights`: an array of the mask's shape, +0 where pruned.
+
+    Args:
+        values: 1-D, as many as the mask keeps.
+        mask: Where they go.
+        out: Array to write instead of a new one, of the mask's shape and the values' dtype; not
+            the memory of `values`.
+        threads: At most this many.
+    """
+    dense = _empty_like(values, mask.shape) if out is None else out
+    _core.unpack_weights(values, mask, dense, threads=threads)
+    return dense
+
+
+def _empty_like(array: Array, shape: tuple[int, ...]) -> Array:
+    """Uninitialized memory of the array's own kind and dtype."""
+    if isinstance(array, np.ndarray):
+        return np.empty(shape, dtype=array.dtype)
+    return array.new_empty(shape)
 
 
 def count_zeros(weights: Any, *, threads: int = 0) -> Any:

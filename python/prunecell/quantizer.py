@@ -315,11 +315,11 @@ class PruneCell:
         if self.prune_mode == "Gradual" and self.start > self.threshold:
             warnings.warn(
                 f"start {self.start} lies above threshold {self.threshold}: the cell stays at start",
-                stacklevel=4,
+                stacklevel=3,
             )
         given = [name for name, value in self._unused.items() if value is not None]
         if given:
-            warnings.warn(f"accepted and not used: {', '.join(given)}", stacklevel=4)
+            warnings.warn(f"accepted and not used: {', '.join(given)}", stacklevel=3)
 
 
 def _copied(cell: PruneCell, memo: dict[int, Any]) -> PruneCell:

@@ -63,7 +63,7 @@ class LevelSearch {
 struct LevelJob {
   const LevelSearch* search;
   TensorView weights;
-  MaskView old = {};        ///< as Job::old: a pruned weight counts as 0
+  MaskView old = {};       ///< as Job::old: a pruned weight counts as 0
   std::int64_t* counters;  ///< counter_count values, added to
 };
 

@@ -69,6 +69,14 @@ void rebuild_and_apply(const Context& context, std::span<const Job> jobs, std::s
 /// Result::zeros = number of weights that are +0 or -0. Masks are not read.
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
 
+/// out = the kept weights, one after the other in logical order. `out` holds size - zeros elements.
+/// Result::zeros is the mask's.
+void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+
+/// The reverse: `weights` holds the kept values, `out` (of the mask's size, not the same memory) becomes dense,
+/// +0 where pruned.
+void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+
 /// need(n, t) of docs/semantics.md: the smallest number of pruned weights whose share of `size` reaches
 /// `threshold`. Throws InvalidArgument for a negative size or a threshold outside [0, 1].
 std::int64_t need(std::int64_t size, float threshold);

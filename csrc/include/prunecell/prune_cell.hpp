@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -131,7 +132,7 @@ class PruneCell {
   void enforce(const Context& context, std::span<const CellTensor> tensors) const;
 
   Schedule schedule_;
-  std::vector<Tensor> tensors_;
+  std::deque<Tensor> tensors_;  ///< no vector: mask() hands out addresses, which add_tensor() must not move
   std::int64_t idle_enforcements_ = 0;
 };
 

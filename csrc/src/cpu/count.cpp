@@ -16,8 +16,7 @@ struct Counter {
   void add(const CountTask& task, const Tile& at) {
     read_keys(*task.job, at, tile);
     const KeyBracket& bracket = task.bracket;
-    const std::int64_t found =
-        kernels().split(tile.keys, at.size, bracket.first, bracket.last, inside, counts.below);
+    const std::int64_t found = kernels().split(tile.keys, at.size, bracket.first, bracket.last, inside, counts.below);
     const int shift = bracket.shift();
     for (std::int64_t i = 0; i < found; ++i) ++counts.bucket[(inside[i] - bracket.first) >> shift];
   }

@@ -55,8 +55,10 @@ class Search {
   Search(const Job& job, std::size_t number) : job_(job), number_(number) {
     if (job.weights.size == 0 || job.rule.filler == Filler::none) return;
     decision_.need = semantics::need(job.weights.size, job.rule.threshold);
-    if (job.rule.filler == Filler::random) begin_random();
-    else begin_iter_nonstruct();
+    if (job.rule.filler == Filler::random)
+      begin_random();
+    else
+      begin_iter_nonstruct();
   }
 
   bool done() const { return !searching_; }
@@ -71,8 +73,10 @@ class Search {
       return;
     }
     bracket_ = narrowed->bracket;
-    if (job_.rule.filler == Filler::random) settle_random(*narrowed);
-    else settle_level();
+    if (job_.rule.filler == Filler::random)
+      settle_random(*narrowed);
+    else
+      settle_level();
   }
 
  private:

@@ -4,6 +4,8 @@
 #include "kernels.hpp"
 #include "../semantics.hpp"
 
+#include <cstddef>
+
 namespace prunecell::cpu {
 namespace {
 
@@ -131,6 +133,27 @@ void select(const void* weights, const void* otherwise, std::int64_t n, const st
   if (i < n) run(i, int(n - i), words[i / 32]);
 }
 
+/// body(index) for each kept weight, in order: bits are found, not tried, so that sparse masks cost little.
+template <class Body>
+inline void for_each_kept(std::int64_t n, const std::uint32_t* words, Body&& body) {
+  for (std::int64_t base = 0; base < n; base += 32)
+    for (std::uint32_t word = words[base / 32]; word != 0; word &= word - 1) body(base + __builtin_ctz(word));
+}
+
+template <class Bits>
+std::int64_t pack(const void* weights, std::int64_t n, const std::uint32_t* words, void* values) {
+  std::int64_t found = 0;
+  for_each_kept(n, words, [&](std::int64_t i) { store(values, found++, load<Bits>(weights, i)); });
+  return found;
+}
+
+template <class Bits>
+void unpack(const void* values, std::int64_t n, const std::uint32_t* words, void* out) {
+  __builtin_memset(out, 0, std::size_t(n) * sizeof(Bits));
+  std::int64_t taken = 0;
+  for_each_kept(n, words, [&](std::int64_t i) { store(out, i, load<Bits>(values, taken++)); });
+}
+
 template <class Bits>
 bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
   const auto pruned_bits = [=](std::int64_t base, int count, std::uint32_t word) {
@@ -172,6 +195,8 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .split = split,
     .pack_above = pack_above,
     .select = {select<std::uint16_t>, select<std::uint32_t>, select<std::uint64_t>},
+    .pack = {pack<std::uint16_t>, pack<std::uint32_t>, pack<std::uint64_t>},
+    .unpack = {unpack<std::uint16_t>, unpack<std::uint32_t>, unpack<std::uint64_t>},
     .clear_pruned = {clear_pruned<std::uint16_t>, clear_pruned<std::uint32_t>, clear_pruned<std::uint64_t>},
 };
 

@@ -17,8 +17,8 @@ struct Kernels {
   void (*magnitude_keys[4])(const void* weights, std::int64_t n, std::uint32_t* keys);
 
   /// keys[i] = the Random filler's key of element first + i; `first` is a multiple of 4.
-  void (*random_keys)(std::int64_t first, std::int64_t n, std::uint64_t seed, std::uint32_t tensor,
-                      std::uint32_t rise, std::uint32_t* keys);
+  void (*random_keys)(std::int64_t first, std::int64_t n, std::uint64_t seed, std::uint32_t tensor, std::uint32_t rise,
+                      std::uint32_t* keys);
 
   /// Keys of pruned weights become `value`.
   void (*replace_pruned)(std::uint32_t* keys, std::int64_t n, const std::uint32_t* words, std::uint32_t value);
@@ -34,6 +34,12 @@ struct Kernels {
   /// out[i] = bit i ? weights[i] : otherwise[i] (+0 where `otherwise` is null); by item size 2, 4, 8.
   /// `out` may be `weights` or `otherwise`.
   void (*select[3])(const void* weights, const void* otherwise, std::int64_t n, const std::uint32_t* words, void* out);
+
+  /// values[j] = the j-th kept weight; by item size. Returns their number.
+  std::int64_t (*pack[3])(const void* weights, std::int64_t n, const std::uint32_t* words, void* values);
+
+  /// out[i] = bit i ? next value : +0; by item size.
+  void (*unpack[3])(const void* values, std::int64_t n, const std::uint32_t* words, void* out);
 
   /// Makes pruned weights +0. Returns whether one was not; writes nothing if none. By item size.
   bool (*clear_pruned[3])(void* weights, std::int64_t n, const std::uint32_t* words);

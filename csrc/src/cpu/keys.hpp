@@ -28,8 +28,10 @@ inline void read_random(const Rule& rule, MaskView old, const Tile& tile, std::u
 }
 
 inline void read_keys(const Job& job, const Tile& tile, KeyTile& out) {
-  if (job.rule.filler == Filler::random) read_random(job.rule, job.old, tile, out.keys);
-  else read_magnitudes(job.weights, job.old, tile, out);
+  if (job.rule.filler == Filler::random)
+    read_random(job.rule, job.old, tile, out.keys);
+  else
+    read_magnitudes(job.weights, job.old, tile, out);
 }
 
 }  // namespace prunecell::cpu

@@ -18,12 +18,12 @@ std::int64_t write_mask(const Job& job, const Decision& decision, const Tile& ti
   const std::uint32_t* old = job.old.words ? job.old.words + tile.first / 32 : nullptr;
   const std::int64_t count = word_count(tile.size);
   switch (decision.kind) {
-    case Decision::Kind::prune_all:
-      std::fill_n(words, count, 0u);
-      return tile.size;
+    case Decision::Kind::prune_all: std::fill_n(words, count, 0u); return tile.size;
     case Decision::Kind::keep_old:
-      if (old) std::copy_n(old, count, words);
-      else fill_ones(words, tile.size);
+      if (old)
+        std::copy_n(old, count, words);
+      else
+        fill_ones(words, tile.size);
       return tile.size - count_ones(words, count);
     case Decision::Kind::prune_up_to: break;
   }

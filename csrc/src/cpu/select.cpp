@@ -2,16 +2,7 @@
 #include "../backend.hpp"
 #include "../bits.hpp"
 
-#include <bit>
-
 namespace prunecell::cpu {
-namespace {
-
-/// Index of an item size 2, 4, 8 in the tables of Kernels.
-int by_size(DType dtype) { return std::countr_zero(item_size(dtype)) - 1; }
-
-}  // namespace
-
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   const std::uint32_t* words = job.mask.words + tile.first / 32;
   const int size = by_size(job.weights.dtype);

@@ -3,11 +3,15 @@
 
 #include "keys.hpp"
 
+#include <bit>
 #include <memory>
 #include <span>
 #include <utility>
 
 namespace prunecell::cpu {
+
+/// Index of an item size 2, 4, 8 in the tables of Kernels.
+inline int by_size(DType dtype) { return std::countr_zero(item_size(dtype)) - 1; }
 
 /// Buffers of one thread.
 struct Scratch {
@@ -28,7 +32,7 @@ bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
 template <class Body>
 void for_each_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
   std::vector<std::int64_t> sizes;
-  for (const Job& job : jobs) sizes.push_back(job.weights.size);
+  for (const Job& job : jobs) sizes.push_back(job.mask.words ? job.mask.size : job.weights.size);
   const TileList tiles(std::move(sizes));
   const int threads = tiles.threads(context.threads);
   const auto scratch = std::make_unique_for_overwrite<Scratch[]>(std::size_t(threads));
