@@ -11,7 +11,15 @@ are 0, and every `optimizer.step()` of `torch.optim` leaves them pruned. `model.
 and `model.end_epoch()` alone drive the schedule.
 """
 
+from prunecell.torch.compress import compress, decompress
 from prunecell.torch.model import Model, wrap
 from prunecell.torch.state import dense_state_dict, keep_parameters
 
-__all__ = ["Model", "dense_state_dict", "keep_parameters", "wrap"]
+__all__ = [
+    "Model",
+    "compress",
+    "decompress",
+    "dense_state_dict",
+    "keep_parameters",
+    "wrap",
+]

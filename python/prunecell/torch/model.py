@@ -14,6 +14,7 @@ from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, InvalidType, WrongState
 from prunecell.cells import Cell, Conv, Embedding, Fc
 from prunecell.quantizer import PruneCell
+from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight, attach, find
 from prunecell.torch.state import LoadGuard
 
@@ -41,7 +42,8 @@ class _Layer:
 
     @property
     def attached(self) -> PrunedWeight | None:
-        return find(self._found())
+        module = self._found()
+        return module._attached if isinstance(module, Packed) else find(module)
 
     @property
     def quantizer(self) -> PruneCell | None:
@@ -58,12 +60,18 @@ class _Layer:
             raise InvalidType(
                 f"cell {self.name!r}: expected a prunecell.PruneCell, got {type(quantizer).__name__}"
             )
-        attach(self._found(), self.name, quantizer)
+        attach(self._changeable(), self.name, quantizer)
 
     def detach(self) -> None:
         one = self.attached
         if one is not None:
-            one.remove(self._found())
+            one.remove(self._changeable())
+
+    def _changeable(self) -> nn.Module:
+        module = self._found()
+        if isinstance(module, Packed):
+            raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
+        return module
 
 
 class Model:
@@ -160,6 +168,8 @@ class Model:
             cell.quantizer = None
 
     def _attached(self) -> list[PrunedWeight]:
+        if any(isinstance(module, Packed) for module in self.module.modules()):
+            raise WrongState("the model is compressed, decompress it first")
         found = (find(module) for module in self.module.modules())
         return list(dict.fromkeys(one for one in found if one is not None))
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask
+from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
 from prunecell.quantizer import CellArrays, PruneCell
 from prunecell.torch import state
 from prunecell.torch.enforce import bump_versions, mask_tensors, registry
@@ -102,7 +102,6 @@ class PrunedWeight:
         # Where not in place: the full-precision weights. The parameter holds the pruned ones.
         self.dense = None if quantizer.in_place else module.weight.detach().clone()
         self._restored = False
-        self._driven_at_load = False
         self._seen: tuple[weakref.ref[Tensor], int] | None = None
         self._hooked: weakref.ref[Tensor] | None = None
         self._gradient_hook: Any = None
@@ -156,8 +155,7 @@ class PrunedWeight:
         module.register_load_state_dict_pre_hook(_StateHook(self, "before_load"))
         module.register_load_state_dict_post_hook(_StateHook(self, "after_load"))
 
-    def remove(self, module: nn.Module) -> None:
-        """Takes the attachment off one module, the weights stay as they are."""
+    def _uninstall(self, module: nn.Module) -> None:
         for hooks in (
             module._forward_pre_hooks,
             module._state_dict_hooks,
@@ -168,6 +166,21 @@ class PrunedWeight:
                 hook = getattr(hook, "hook", hook)  # torch wraps those that take the module
                 if hook is self or getattr(hook, "owner", None) is self:
                     del hooks[key]
+
+    def suspend(self, module: nn.Module) -> None:
+        """The weight is about to be packed: hooks and schedule rest until `resume`."""
+        self._uninstall(module)
+        registry.discard(self)
+
+    def resume(self, module: nn.Module) -> None:
+        """The weight is dense again."""
+        self._install(module)
+        registry.add(self)
+        self.written()
+
+    def remove(self, module: nn.Module) -> None:
+        """Takes the attachment off one module, the weights stay as they are."""
+        self._uninstall(module)
         self._modules = [one for one in self._modules if one() not in (None, module)]
         if self._modules:
             return
@@ -206,7 +219,6 @@ class PrunedWeight:
         self.__dict__.update(plain | {"names": list(plain["names"])})
         self._modules = [weakref.ref(module) for module in owners]
         self._restored = False
-        self._driven_at_load = False
         self._seen = self._hooked = self._gradient_hook = None
         registry.add(self)
 
@@ -246,6 +258,8 @@ class PrunedWeight:
 
     def arrays(self) -> CellArrays:
         """The memory for the PruneCell."""
+        if self.weight is None:
+            raise WrongState(f"cell {self.names[0]!r}: the model is compressed, decompress it first")
         weight = self.weight.detach()
         gradient = self.weight.grad
         if self.dense is None:

@@ -1,0 +1,68 @@
+"""Inference with weights that stay packed in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from prunecell._core import WrongState
+from prunecell.torch.model import Model, unwrap, wrap
+from prunecell.torch.packed_weight import (
+    Packed,
+    PackedWeight,
+    compress_module,
+    decompress_module,
+    nonzero_mask,
+    release_buffers,
+)
+
+
+def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
+    """Packs the weights of all cells, embeddings included, and gives their dense memory back.
+
+    A forward expands one weight at a time into a reused buffer: outputs equal those of the dense model
+    bit for bit. For inference: under `torch.no_grad()` or `torch.inference_mode()`; a forward with gradients
+    raises. Schedules, optimizer hooks and gradients are put aside (gradients are dropped) until `decompress`.
+    Weights that would not become smaller stay dense.
+
+    Returns:
+        For each packed cell, by name, its bytes dense and packed.
+
+    Raises:
+        WrongState: The model is compressed already.
+    """
+    module = unwrap(net)
+    if any(_packed_modules(module)):
+        raise WrongState("compress: the model is compressed already")
+    packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
+    bytes_of: dict[str, tuple[int, int]] = {}
+    for cell in wrap(module, embeddings=True):
+        layer: Any = module.get_submodule(cell.name)
+        weight = layer._parameters["weight"]
+        if id(weight) not in packed:
+            if not _worth_packing(weight):
+                continue
+            one = PackedWeight(weight)
+            values = one.pack()
+            packed[id(weight)] = one, values
+            bytes_of[cell.name] = weight.nbytes, values.nbytes + one.mask.packed.nbytes
+        compress_module(layer, *packed[id(weight)])
+    return bytes_of
+
+
+def decompress(net: nn.Module | Model) -> None:
+    """Gives the dense weights back, in the parameters from before; pruning goes on where it was."""
+    for module in list(_packed_modules(unwrap(net))):
+        decompress_module(module)
+    release_buffers()
+
+
+def _packed_modules(net: nn.Module) -> Iterator[nn.Module]:
+    return (module for module in net.modules() if isinstance(module, Packed))
+
+
+def _worth_packing(weight: Any) -> bool:
+    kept = weight.numel() - nonzero_mask(weight.detach()).zeros
+    return bool(kept * weight.element_size() + (weight.numel() + 7) // 8 < weight.nbytes)

@@ -1,0 +1,182 @@
+"""Weights that stay packed in memory and are expanded when a forward asks for them.
+
+While a module is compressed its class is a subclass whose `weight` is a property: reading it expands the
+packed values into a buffer of the calling thread. A buffer is used again once nothing refers to what
+was expanded into it, so that an operation which takes two weights at once gets two buffers.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from prunecell import _core, ops
+from prunecell._core import Mask, WrongState
+from prunecell.torch.pruned_weight import PrunedWeight, find
+
+_VALUES = "weight_packed"
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@dataclass(eq=False)
+class _Buffer:
+    memory: Tensor
+    lent: weakref.ref[Tensor]
+
+    @property
+    def free(self) -> bool:
+        return self.lent() is None
+
+
+class _Buffers(threading.local):
+    """The buffers of one thread, by device and dtype."""
+
+    def __init__(self) -> None:
+        self._pools: dict[Any, list[_Buffer]] = {}
+
+    def lend(self, like: Tensor, shape: torch.Size, stride: tuple[int, ...]) -> Tensor:
+        """Uninitialized memory of this shape, in a buffer to which nothing refers."""
+        pool = self._pools.setdefault((like.device, like.dtype), [])
+        free = (one for one in pool if one.free)
+        buffer = max(free, key=lambda one: one.memory.numel(), default=None)
+        memory = None if buffer is None else buffer.memory
+        if memory is None or memory.numel() < shape.numel():
+            memory = torch.empty(shape.numel(), dtype=like.dtype, device=like.device)
+        view = torch.as_strided(memory.detach(), shape, stride)
+        if buffer is not None:
+            pool.remove(buffer)
+        pool.append(_Buffer(memory, weakref.ref(view)))
+        return view
+
+    def clear(self) -> None:
+        """Gives the memory back."""
+        self._pools.clear()
+
+
+_buffers = _Buffers()
+
+
+class PackedWeight:
+    """Where the kept values of one weight go; the values are a buffer of the modules that hold it."""
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        weight = parameter.detach()
+        self.parameter = parameter
+        self.shape, self.stride = weight.shape, weight.stride()
+        self.mask = nonzero_mask(weight)
+
+    @torch.compiler.disable
+    def expand(self, values: Tensor) -> Tensor:
+        """The dense weight, in a buffer of this thread."""
+        dense = _buffers.lend(values, self.shape, self.stride)
+        return ops.unpack_weights(values, self.mask, out=dense)
+
+    def pack(self) -> Tensor:
+        """The kept values."""
+        return ops.pack_weights(self.parameter.detach(), self.mask)
+
+    def dense(self, values: Tensor) -> Tensor:
+        """The dense weight, in memory of its own."""
+        out = torch.empty_strided(self.shape, self.stride, dtype=values.dtype, device=values.device)
+        return ops.unpack_weights(values, self.mask, out=out)
+
+
+def nonzero_mask(weight: Tensor) -> Mask:
+    """Keeps what is not exactly +0: -0 and NaN are values to restore."""
+    bits = weight.contiguous().view(_INTEGERS[weight.element_size()])
+    return Mask.from_array((bits != 0).cpu().numpy())
+
+
+class Packed(nn.Module):
+    """Base of the classes of compressed modules."""
+
+    _packed: PackedWeight
+    _attached: PrunedWeight | None
+
+
+@lru_cache(maxsize=None)
+def _packed_class(kind: type[nn.Module]) -> type[nn.Module]:
+    """A subclass of a layer whose weight is expanded when it is read."""
+
+    def weight(self: Any) -> Tensor:
+        if torch.is_grad_enabled():
+            raise WrongState(
+                "a compressed model is for inference: run it under torch.no_grad(), or decompress it"
+            )
+        expanded: Tensor = self._packed.expand(self._buffers[_VALUES])
+        return expanded
+
+    def refuse_copy(self: Any, _protocol: Any = None) -> NoReturn:
+        raise WrongState("a compressed module cannot be copied or pickled: decompress it first")
+
+    members = {
+        "weight": property(weight),
+        "__reduce_ex__": refuse_copy,
+        "__module__": kind.__module__,
+        "__qualname__": kind.__qualname__,
+    }
+    return type(kind.__name__, (Packed, kind), members)
+
+
+class _SaveDense:
+    """A state_dict post-hook: the keys of a compressed module are those of the dense one."""
+
+    def __call__(self, module: Any, out: dict[str, Any], prefix: str, _metadata: Any) -> None:
+        out[prefix + "weight"] = module._packed.dense(module._buffers[_VALUES])
+
+
+class _RefuseLoad:
+    """A load_state_dict pre-hook."""
+
+    def __call__(self, *_: Any) -> None:
+        raise WrongState("a compressed model cannot load weights: decompress it first")
+
+
+def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
+    """Puts the packed weight in the place of the dense one, whose memory is given back."""
+    attached = find(module)
+    if attached is not None:
+        attached.suspend(module)
+    del module._parameters["weight"]
+    packed.parameter.grad = None
+    packed.parameter.data = packed.parameter.data.new_empty(0)
+    object.__setattr__(module, "_packed", packed)
+    object.__setattr__(module, "_attached", attached)
+    module._buffers[_VALUES] = values
+    module._non_persistent_buffers_set.add(_VALUES)
+    module.__class__ = _packed_class(type(module))
+    hooks = (
+        module.register_state_dict_post_hook(_SaveDense()),
+        module.register_load_state_dict_pre_hook(_RefuseLoad()),
+    )
+    object.__setattr__(module, "_packed_hooks", hooks)
+
+
+def release_buffers() -> None:
+    """Gives back what this thread expanded weights into."""
+    _buffers.clear()
+
+
+def decompress_module(module: Any) -> None:
+    """The reverse: the parameter is the one from before, dense again."""
+    packed, attached = module._packed, module._attached
+    values = module._buffers.pop(_VALUES)
+    module._non_persistent_buffers_set.discard(_VALUES)
+    for hook in module._packed_hooks:
+        hook.remove()
+    module.__class__ = type(module).__mro__[2]
+    for name in ("_packed", "_attached", "_packed_hooks"):
+        object.__delattr__(module, name)
+    if packed.parameter.numel() != packed.shape.numel():
+        packed.parameter.data = packed.dense(values)
+    parameters = {"weight": packed.parameter} | module._parameters  # in its old place, the first
+    module._parameters.clear()
+    module._parameters.update(parameters)
+    if attached is not None:
+        attached.resume(module)
