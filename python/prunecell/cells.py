@@ -60,7 +60,7 @@ class Cell:
 
     @property
     def figures(self) -> Figures | None:
-        """Sparsity of this cell's weights: asked, reached, zeros, level, overshoot; None if not pruned."""
+        """Sparsity of this cell: asked, reached, zeros, level, overshoot; None if not pruned."""
         return self._attachment.figures
 
     def __repr__(self) -> str:

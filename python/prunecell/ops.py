@@ -129,7 +129,7 @@ def rebuild_and_apply(
 
 
 def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) -> Any:
-    """Makes pruned weights +0: in place, or into `out` (same shape and dtype). Returns what it wrote.
+    """Makes pruned weights +0: in place, or into `out` (same shape and dtype). Returns that.
 
     A select, not a product: NaN, Inf and -0 become +0 too, and kept weights keep their bits.
 

@@ -105,7 +105,7 @@ class PruneCell:
 
     @classmethod
     def from_zeros(cls, **parameters: Any) -> PruneCell:
-        """A cell whose mask is the zeros that the weights already have: fine-tuning of sparse models."""
+        """A cell whose mask is the zeros that the weights have: fine-tuning of sparse models."""
         rule = {"prune_mode": "Static", "prune_filler": "IterNonStruct", "threshold": 0}
         return cls(**(rule | parameters))
 
@@ -187,7 +187,7 @@ class PruneCell:
     # Results
 
     def get_quantized_weights(self, index: int = 0) -> Array:
-        """The pruned weights of a tensor: the weights themselves, or the buffer where not in place."""
+        """The pruned weights of a tensor: the array itself, or the buffer where not in place."""
         weights, _, pruned = self._arrays()[index]
         return weights if pruned is None else pruned
 
@@ -238,7 +238,7 @@ class PruneCell:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """Parameters, schedule and masks: numbers, words, tuples and uint8 arrays in the saved form."""
+        """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
         return self._core.save()
 
     def load_state_dict(self, state: dict[str, Any], *, keep_parameters: bool = False) -> None:

@@ -43,49 +43,48 @@ void replace_pruned(std::uint32_t* keys, std::int64_t n, const std::uint32_t* wo
   if (i < n) replace(i, int(n - i), words[i / 32]);
 }
 
+/// Bit j = predicate(items[j]), for up to 32 items.
+template <class Predicate>
+inline std::uint32_t pack_bits(const std::uint32_t* items, int count, Predicate&& predicate) {
+  std::uint32_t word = 0;
+#pragma omp simd reduction(|:word)
+  for (int j = 0; j < count; ++j) word |= std::uint32_t(predicate(items[j])) << j;
+  return word;
+}
+
+/// body(first item, number of items) for runs of 32, whole ones and the rest each compiled for its own length.
+template <class Body>
+inline void for_each_word(std::int64_t n, Body&& body) {
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) body(i, 32);
+  if (i < n) body(i, int(n - i));
+}
+
 std::int64_t split(const std::uint32_t* keys, std::int64_t n, std::uint32_t first, std::uint32_t last,
                    std::uint32_t* inside, std::int64_t& below) {
   const std::uint32_t width = last - first;
-  std::int64_t found = 0, smaller = 0;
-  std::int64_t i = 0;
-  constexpr int group = 16;  // most groups hold no key of a narrow bracket: see that in a few instructions
-  for (; i + group <= n; i += group) {
-    std::uint32_t hits = 0, less = 0;
-    for (int j = 0; j < group; ++j) {
-      hits += keys[i + j] - first <= width;
-      less += keys[i + j] < first;
-    }
-    smaller += less;
-    if (hits == 0) continue;
-    for (int j = 0; j < group; ++j) {
-      inside[found] = keys[i + j];
-      found += keys[i + j] - first <= width;
-    }
-  }
-  for (; i < n; ++i) {
-    smaller += keys[i] < first;
-    inside[found] = keys[i];
-    found += keys[i] - first <= width;
-  }
+  std::uint32_t smaller = 0;
+  for (std::int64_t i = 0; i < n; ++i) smaller += keys[i] < first;
   below += smaller;
+
+  std::uint32_t hits[tile_size / 32];  // all of them first: the loop that finds them stays free of branches
+  for_each_word(n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+    hits[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key - first <= width; });
+  });
+  std::int64_t found = 0;
+  for (std::int64_t i = 0; i < n; i += 32) {
+    std::uint32_t word = hits[i / 32];
+    for (; word != 0; word &= word - 1) inside[found++] = keys[i + __builtin_ctz(word)];
+  }
   return found;
 }
 
 std::int64_t pack_above(const std::uint32_t* keys, std::int64_t n, std::uint32_t limit, std::uint32_t* words) {
-  const auto pack = [=](std::int64_t base, int count) {
-    std::uint32_t word = 0;
-    for (int j = 0; j < count; ++j) word |= std::uint32_t(keys[base + j] > limit) << j;
-    return word;
-  };
-  std::int64_t ones = 0, i = 0;
-  for (; i + 32 <= n; i += 32) {
-    words[i / 32] = pack(i, 32);
+  std::int64_t ones = 0;
+  for_each_word(n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+    words[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key > limit; });
     ones += __builtin_popcount(words[i / 32]);
-  }
-  if (i < n) {
-    words[i / 32] = pack(i, int(n - i));
-    ones += __builtin_popcount(words[i / 32]);
-  }
+  });
   return ones;
 }
 

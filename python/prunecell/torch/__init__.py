@@ -1,5 +1,6 @@
 """Pruning of PyTorch models.
 
+>>> import torch
 >>> import prunecell as n2d2
 >>> model = n2d2.torch.wrap(torch.nn.Linear(4, 3))
 >>> for cell in model:

@@ -22,10 +22,10 @@ from prunecell.torch.packed_weight import (
 def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
     """Packs the weights of all cells, embeddings included, and gives their dense memory back.
 
-    A forward expands one weight at a time into a reused buffer: outputs equal those of the dense model
-    bit for bit. For inference: under `torch.no_grad()` or `torch.inference_mode()`; a forward with gradients
-    raises. Schedules, optimizer hooks and gradients are put aside (gradients are dropped) until `decompress`.
-    Weights that would not become smaller stay dense.
+    A forward expands one weight at a time into a reused buffer: outputs equal those of the dense
+    model bit for bit. For inference, under `torch.no_grad()` or `torch.inference_mode()`: a
+    forward with gradients raises. Schedules and optimizer hooks rest until `decompress`; gradients
+    are dropped. Weights that would not become smaller stay dense.
 
     Returns:
         For each packed cell, by name, its bytes dense and packed.

@@ -1,8 +1,8 @@
 """Weights that stay packed in memory and are expanded when a forward asks for them.
 
-While a module is compressed its class is a subclass whose `weight` is a property: reading it expands the
-packed values into a buffer of the calling thread. A buffer is used again once nothing refers to what
-was expanded into it, so that an operation which takes two weights at once gets two buffers.
+While a module is compressed its class is a subclass whose `weight` is a property: reading it
+expands the packed values into a buffer of the calling thread. A buffer is used again once nothing
+refers to what was expanded into it: an operation that takes two weights at once gets two buffers.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 import weakref
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from prunecell import _core, ops
+from prunecell import ops
 from prunecell._core import Mask, WrongState
 from prunecell.torch.pruned_weight import PrunedWeight, find
 
@@ -63,7 +63,7 @@ _buffers = _Buffers()
 
 
 class PackedWeight:
-    """Where the kept values of one weight go; the values are a buffer of the modules that hold it."""
+    """Where the kept values of one weight go; the values are a buffer of its modules."""
 
     def __init__(self, parameter: nn.Parameter) -> None:
         weight = parameter.detach()
@@ -71,20 +71,23 @@ class PackedWeight:
         self.shape, self.stride = weight.shape, weight.stride()
         self.mask = nonzero_mask(weight)
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def expand(self, values: Tensor) -> Tensor:
         """The dense weight, in a buffer of this thread."""
         dense = _buffers.lend(values, self.shape, self.stride)
-        return ops.unpack_weights(values, self.mask, out=dense)
+        ops.unpack_weights(values, self.mask, out=dense)
+        return dense
 
     def pack(self) -> Tensor:
         """The kept values."""
-        return ops.pack_weights(self.parameter.detach(), self.mask)
+        values: Tensor = ops.pack_weights(self.parameter.detach(), self.mask)
+        return values
 
     def dense(self, values: Tensor) -> Tensor:
         """The dense weight, in memory of its own."""
         out = torch.empty_strided(self.shape, self.stride, dtype=values.dtype, device=values.device)
-        return ops.unpack_weights(values, self.mask, out=out)
+        ops.unpack_weights(values, self.mask, out=out)
+        return out
 
 
 def nonzero_mask(weight: Tensor) -> Mask:
@@ -100,14 +103,14 @@ class Packed(nn.Module):
     _attached: PrunedWeight | None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _packed_class(kind: type[nn.Module]) -> type[nn.Module]:
     """A subclass of a layer whose weight is expanded when it is read."""
 
     def weight(self: Any) -> Tensor:
         if torch.is_grad_enabled():
             raise WrongState(
-                "a compressed model is for inference: run it under torch.no_grad(), or decompress it"
+                "a compressed model is for inference: run it under torch.no_grad() or decompress it"
             )
         expanded: Tensor = self._packed.expand(self._buffers[_VALUES])
         return expanded
@@ -150,7 +153,8 @@ def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
     object.__setattr__(module, "_attached", attached)
     module._buffers[_VALUES] = values
     module._non_persistent_buffers_set.add(_VALUES)
-    module.__class__ = _packed_class(type(module))
+    kind: type[nn.Module] = type(module)
+    module.__class__ = _packed_class(kind)  # type: ignore[arg-type] # torch retypes __hash__
     hooks = (
         module.register_state_dict_post_hook(_SaveDense()),
         module.register_load_state_dict_pre_hook(_RefuseLoad()),

@@ -1,0 +1,7 @@
+"""`python -m prunecell`: the command line."""
+
+import sys
+
+from prunecell.cli import main
+
+sys.exit(main())
