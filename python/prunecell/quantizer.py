@@ -293,9 +293,10 @@ class PruneCell:
         figures = [self.figures(t) for t in range(len(self._sources))]
         size, zeros = sum(f.size for f in figures), sum(f.zeros for f in figures)
         share = zeros / size if size else 0.0
+        tensors = "1 tensor" if len(figures) == 1 else f"{len(figures)} tensors"
         return (
             f"PruneCell({text}) at {self.get_current_threshold():.4g}: "
-            f"{zeros} of {size} weights pruned ({share:.2%}) in {len(figures)} tensor{'s' * (len(figures) != 1)}"
+            f"{zeros} of {size} weights pruned ({share:.2%}) in {tensors}"
         )
 
     def _arrays(self) -> list[CellArrays]:
@@ -314,7 +315,7 @@ class PruneCell:
     def _warn_about_parameters(self) -> None:
         if self.prune_mode == "Gradual" and self.start > self.threshold:
             warnings.warn(
-                f"start {self.start} lies above threshold {self.threshold}: the cell stays at start",
+                f"start {self.start} lies above threshold {self.threshold}: it is not left",
                 stacklevel=3,
             )
         given = [name for name, value in self._unused.items() if value is not None]

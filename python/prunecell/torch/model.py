@@ -57,9 +57,8 @@ class _Layer:
 
     def attach(self, quantizer: PruneCell) -> None:
         if not isinstance(quantizer, PruneCell):
-            raise InvalidType(
-                f"cell {self.name!r}: expected a prunecell.PruneCell, got {type(quantizer).__name__}"
-            )
+            kind = type(quantizer).__name__
+            raise InvalidType(f"cell {self.name!r}: expected a prunecell.PruneCell, got {kind}")
         attach(self._changeable(), self.name, quantizer)
 
     def detach(self) -> None:
@@ -94,6 +93,7 @@ class Model:
         return len(self.cells)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the model."""
         return self.module(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -195,7 +195,7 @@ def wrap(net: nn.Module | Model, *, embeddings: bool = False) -> Model:
             continue
         cells.append(_cells.setdefault(layer, kind(_Layer(layer, name))))
     if not any(isinstance(hook, LoadGuard) for hook in _load_hooks(module)):
-        module.register_load_state_dict_pre_hook(LoadGuard())
+        module.register_load_state_dict_pre_hook(LoadGuard())  # type: ignore[no-untyped-call]
     return Model(module, cells)
 
 
