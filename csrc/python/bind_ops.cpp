@@ -8,6 +8,10 @@
 
 #include <pybind11/stl.h>
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,6 +121,13 @@ std::vector<std::int64_t> zeros_of(const py::list& weights, int threads) {
   return zeros;
 }
 
+void trim_memory() {
+#ifdef __GLIBC__
+  py::gil_scoped_release nogil;
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 void bind_ops(py::module_& module) {
@@ -140,6 +151,7 @@ void bind_ops(py::module_& module) {
         return py::tuple(py::cast(array_of(array, what, write ? Access::write : Access::read).shape));
       },
       py::arg("array"), py::arg("what"), py::kw_only(), py::arg("write"), "Shape of an array that operations accept.");
+  module.def("trim_memory", &trim_memory, "Gives freed pages back to the system, where the C library can.");
   module.def("need", &need, py::arg("size"), py::arg("threshold"));
   module.def("derive_seed", &derive_seed, py::arg("seed"), py::arg("name"));
 }

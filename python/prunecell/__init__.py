@@ -7,7 +7,7 @@ arrays; `prunecell.torch` attaches cells to a PyTorch model. Importing it needs 
 from importlib import import_module
 from types import ModuleType
 
-from prunecell import cells, quantizer
+from prunecell import cells, config, quantizer
 from prunecell._core import (
     BadFile,
     DeviceUnavailable,
@@ -21,6 +21,7 @@ from prunecell._core import (
     WrongState,
     __version__,
 )
+from prunecell.config import load_ini
 from prunecell.ops import (
     apply_mask,
     build_mask,
@@ -47,7 +48,9 @@ __all__ = [
     "apply_mask",
     "build_mask",
     "cells",
+    "config",
     "count_zeros",
+    "load_ini",
     "pack_weights",
     "quantizer",
     "rebuild_and_apply",

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from prunecell import _core
 from prunecell._core import WrongState
 from prunecell.torch.model import Model, unwrap, wrap
 from prunecell.torch.packed_weight import (
@@ -36,19 +37,8 @@ def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
     module = unwrap(net)
     if any(_packed_modules(module)):
         raise WrongState("compress: the model is compressed already")
-    packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
-    bytes_of: dict[str, tuple[int, int]] = {}
-    for cell in wrap(module, embeddings=True):
-        layer: Any = module.get_submodule(cell.name)
-        weight = layer._parameters["weight"]
-        if id(weight) not in packed:
-            if not _worth_packing(weight):
-                continue
-            one = PackedWeight(weight)
-            values = one.pack()
-            packed[id(weight)] = one, values
-            bytes_of[cell.name] = weight.nbytes, values.nbytes + one.mask.packed.nbytes
-        compress_module(layer, *packed[id(weight)])
+    bytes_of = _compress_cells(module)
+    _core.trim_memory()  # the allocator would keep the pages of what was dense
     return bytes_of
 
 
@@ -66,3 +56,20 @@ def _packed_modules(net: nn.Module) -> Iterator[nn.Module]:
 def _worth_packing(weight: Any) -> bool:
     kept = weight.numel() - nonzero_mask(weight.detach()).zeros
     return bool(kept * weight.element_size() + (weight.numel() + 7) // 8 < weight.nbytes)
+
+
+def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
+    packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
+    bytes_of: dict[str, tuple[int, int]] = {}
+    for cell in wrap(module, embeddings=True):
+        layer: Any = module.get_submodule(cell.name)
+        weight = layer._parameters["weight"]
+        if id(weight) not in packed:
+            if not _worth_packing(weight):
+                continue
+            one = PackedWeight(weight)
+            values = one.pack()
+            packed[id(weight)] = one, values
+            bytes_of[cell.name] = weight.nbytes, values.nbytes + one.mask.packed.nbytes
+        compress_module(layer, *packed[id(weight)])
+    return bytes_of

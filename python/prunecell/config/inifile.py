@@ -1,0 +1,194 @@
+"""What a read INI file is: sections in order, each a mapping from property to value.
+
+Nothing is resolved before it is read: many files refer to numbers that only a running network
+supplies (`[sp]_EpochSize`), and a property nobody asks for never stops a file from loading.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, overload
+
+from .errors import ConfigError, MissingKeyError, Origin, error_at, suggestion
+from .limits import MAX_PROPERTIES, Budget, reading_budget
+from .values import Value
+
+T = TypeVar("T")
+
+# Reserved by the reference for the section whose template made this one.
+PARENT_KEY = "$PARENT_SECTION_NAME"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One property as written: `section` is where, which an heir of that section is not."""
+
+    text: str
+    origin: Origin
+    section: str
+
+
+@dataclass
+class Store:
+    """The data behind an IniFile; readers and resolvers work on this."""
+
+    file: str
+    variables: Mapping[str, str]
+    sections: dict[str, Section] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    properties: int = 0
+
+    def add(self, section: Section) -> None:
+        """Appends `section`, whose name must be new."""
+        section.position = len(self.order)
+        self.sections[section.name] = section
+        self.order.append(section.name)
+
+    def count(self, amount: int, origin: Origin, section: str) -> None:
+        """Notes `amount` more properties or sections; ConfigError when there are too many."""
+        self.properties += amount
+        if self.properties > MAX_PROPERTIES:
+            raise error_at(origin, section, f"more than {MAX_PROPERTIES:,} properties and sections")
+
+
+class Section(Mapping[str, Value]):
+    """One section. `section[key]` resolves references at that moment and may raise ConfigError.
+
+    `name` is "" for the properties before the first header, `origin` is where the header stands,
+    `bases` are the sections it inherits from, `template` the template it was given (or None),
+    `parent` the section whose template made it (or None), `entries` the properties as written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        origin: Origin,
+        *,
+        bases: tuple[str, ...] = (),
+        template: str | None = None,
+        parent: str | None = None,
+    ) -> None:
+        self._store = store
+        self.name = name
+        self.origin = origin
+        self.bases = bases
+        self.template = template
+        self.parent = parent
+        self.entries: dict[str, Entry] = {}
+        self.position = 0
+
+    def __getitem__(self, key: str) -> Value:
+        return self.read(key)
+
+    def __contains__(self, key: object) -> bool:
+        # Without resolving: Mapping's own test takes a property that cannot be read for missing.
+        return key in self.entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __repr__(self) -> str:
+        return f"<Section [{self.name}] of {self._store.file}, {len(self)} properties>"
+
+    @overload
+    def get(self, key: str, default: None = None, /) -> Value | None: ...
+
+    @overload
+    def get(self, key: str, default: Value | T, /) -> Value | T: ...
+
+    def get(self, key: str, default: object = None, /) -> object:
+        """The value of `key`, or `default` where the section has no such property."""
+        return self.read(key) if key in self.entries else default
+
+    def raw(self, key: str) -> Value:
+        """The value of `key` as written, with nothing resolved."""
+        entry = self._entry(key)
+        return Value(entry.text, origin=entry.origin, section=self.name, key=key, raw=entry.text)
+
+    def read(
+        self, key: str, *, seen_from: Section | None = None, budget: Budget | None = None
+    ) -> Value:
+        """The value of `key` with its references resolved.
+
+        `seen_from` is the section that `${NAME}` is looked up in first, this one by default (a cell
+        reading its ConfigSection passes itself). `budget` bounds several readings together.
+        Raises MissingKeyError without such a property, ConfigError when it cannot be resolved.
+        """
+        # Here and not above, because the resolver needs this module.
+        from .resolve import Resolver
+
+        entry = self._entry(key)
+        resolver = Resolver(self._store, seen_from or self, budget or reading_budget())
+        text = resolver.resolve(self, key)
+        return Value(text, origin=entry.origin, section=self.name, key=key, raw=entry.text)
+
+    def _entry(self, key: str) -> Entry:
+        if key not in self.entries:
+            raise MissingKeyError(
+                f'no property "{key}"{suggestion(key, self.entries)}',
+                file=self.origin.file,
+                line=self.origin.line,
+                section=self.name,
+            )
+        return self.entries[key]
+
+
+class IniFile(Mapping[str, Section]):
+    """An INI file that was read: a mapping from section name to Section, in the file's order.
+
+    The first section is "", the properties before any header. `file` is the path as given.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def file(self) -> str:
+        """The path (or name) of the file, as it was given."""
+        return self._store.file
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """All section names, in the order of the file."""
+        return tuple(self._store.order)
+
+    def __getitem__(self, name: str) -> Section:
+        if name not in self._store.sections:
+            raise MissingKeyError(
+                f"no section [{name}]{suggestion(name, self._store.sections)}",
+                file=self._store.file,
+            )
+        return self._store.sections[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._store.sections
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.order)
+
+    def __len__(self) -> int:
+        return len(self._store.order)
+
+    def __repr__(self) -> str:
+        return f"<IniFile {self.file}, {len(self)} sections>"
+
+    def supply(self, section: str, key: str, value: object) -> None:
+        """Gives `section` a property that is not in the file, or replaces it.
+
+        For what only a running network knows: `ini.supply("sp", "_EpochSize", 60000)`. The text of
+        `value` is taken as it is; sections that inherit from `section` do not get it.
+        Raises MissingKeyError without such a section.
+        """
+        text = str(value)
+        if any(mark in text for mark in ("[", "${", "$(")):
+            raise ConfigError(
+                f"a supplied value must not hold references, got {text!r}", section=section
+            )
+        target = self[section]
+        target.entries[key] = Entry(text, Origin(os.fspath(self.file), 0), section)
