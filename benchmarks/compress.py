@@ -1,9 +1,9 @@
-"""Resident memory of a network before and after `prunecell.torch.compress`, as the kernel counts it.
+"""Resident memory of a network before and after `prunecell.torch.compress`.
 
-Each measurement is a process of its own: a stack of linear layers is made and pruned, its outputs kept;
-then it is compressed, run again, compared bit for bit, and the growth of the resident set since before
-the network was made is read from /proc/self/status both times. The second reading contains the one
-buffer that layers are expanded into.
+Each measurement is a process of its own. A stack of linear layers is made and pruned, and its
+outputs kept; then it is compressed, run again, and compared bit for bit. Both times the growth of
+the resident set since before the network was made is read from /proc/self/status. The second
+reading contains the one buffer that layers are expanded into.
 
     python benchmarks/compress.py > benchmarks/results/<date>-compress.json
 """
@@ -18,10 +18,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import prunecell
 import torch
 from torch import nn
-
-import prunecell
 
 LAYERS, WIDTH = 24, 1024
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}

@@ -159,7 +159,9 @@ std::size_t PruneCell::add_tensor(Shape shape, std::string name) {
 
 void PruneCell::drop_tensor(std::size_t tensor) {
   at(tensor);
-  tensors_[tensor].dropped = true;
+  Tensor& dropped = tensors_[tensor];
+  if (!dropped.mask && parameters().mode != Mode::identity) dropped.mask.emplace(dropped.shape);  // for save()
+  dropped.dropped = true;
 }
 
 void PruneCell::initialize(const Context& context, std::span<const CellTensor> tensors, bool reset) {

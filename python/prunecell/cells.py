@@ -27,7 +27,7 @@ class Attachment(Protocol):
         """Sparsity of the layer's weights, where a quantizer is attached."""
 
     def attach(self, quantizer: PruneCell) -> None:
-        """Prunes the layer's weights by `quantizer`, from now on."""
+        """Prunes the layer's weights by `quantizer`, in place of the one that it has."""
 
     def detach(self) -> None:
         """Takes the quantizer off; weights stay as they are."""
@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the layer in its model, e.g. "features.0"."""
+        """Name of the layer, e.g. "features.0", in the model that was wrapped last."""
         return self._attachment.name
 
     @property
@@ -54,8 +54,9 @@ class Cell:
 
     @quantizer.setter
     def quantizer(self, quantizer: PruneCell | None) -> None:
-        self._attachment.detach()
-        if quantizer is not None:
+        if quantizer is None:
+            self._attachment.detach()
+        else:
             self._attachment.attach(quantizer)
 
     @property

@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import threading
 
+import prunecell
 import pytest
 import torch
 from torch import Tensor, nn
-
-import prunecell
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64]
 LAYERS = {

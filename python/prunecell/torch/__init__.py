@@ -13,14 +13,16 @@ and `model.end_epoch()` alone drive the schedule.
 """
 
 from prunecell.torch.compress import compress, decompress
-from prunecell.torch.model import Model, wrap
-from prunecell.torch.state import dense_state_dict, keep_parameters
+from prunecell.torch.model import Model, dense_state_dict, wrap
+from prunecell.torch.network import from_ini
+from prunecell.torch.state import keep_parameters
 
 __all__ = [
     "Model",
     "compress",
     "decompress",
     "dense_state_dict",
+    "from_ini",
     "keep_parameters",
     "wrap",
 ]

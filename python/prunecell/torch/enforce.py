@@ -8,7 +8,7 @@ of a model outlives it, and no copy, move or replacement of a parameter escapes 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +25,8 @@ from prunecell._core import InvalidArgument, Mask
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
 
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Every attachment that is alive."""
 
@@ -33,20 +35,18 @@ def mask_tensors(pairs: Iterable[tuple[Tensor, Mask]]) -> None:
     """Makes the pruned elements of each tensor +0, in place; any strides."""
     tensors, masks = [], []
     for tensor, mask in pairs:
-        tensors.append(tensor)
+        tensors.append(tensor.detach() if tensor.requires_grad else tensor)
         masks.append(mask)
     nothing = [None] * len(tensors)
     try:
         results = _core.apply_masks(tensors, masks, nothing, nothing)
     except InvalidArgument:  # strides that the core does not know: rare, and one at a time
         for tensor, mask in zip(tensors, masks, strict=True):
-            dense = tensor.contiguous()
+            dense = tensor.clone(memory_format=torch.contiguous_format)
             _core.apply_masks([dense], [mask], [None], [None])
-            if dense is not tensor:
-                tensor.copy_(dense)
-        return
-    changed = [t for t, result in zip(tensors, results, strict=True) if result.changed]
-    bump_versions(changed)
+            tensor.copy_(dense)
+    else:
+        bump_versions(t for t, one in zip(tensors, results, strict=True) if one.changed)
 
 
 def bump_versions(tensors: Iterable[Tensor]) -> None:
@@ -56,44 +56,84 @@ def bump_versions(tensors: Iterable[Tensor]) -> None:
             torch.autograd.graph.increment_version(tensor)
 
 
-def _attached(optimizer: Optimizer) -> list[PrunedWeight]:
+def alike(weight: Tensor, values: Tensor) -> Tensor:
+    """`values` with dtype, device and strides of `weight`: themselves, or a copy."""
+    if (
+        values is not weight
+        and values.dtype == weight.dtype
+        and values.device == weight.device
+        and values.stride() == weight.stride()
+    ):
+        return values
+    with torch.inference_mode(False):  # what is to live long is no inference tensor
+        return torch.empty_like(weight, requires_grad=False).copy_(values.detach())
+
+
+def _among(optimizer: Optimizer, attached: list[PrunedWeight]) -> list[PrunedWeight]:
+    """Those whose weights the optimizer moves."""
     parameters = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    return [one for one in list(registry) if id(one.weight) in parameters]
+    return [one for one in attached if id(one.weight) in parameters]
 
 
-def _state_of(optimizer: Optimizer, weight: Tensor) -> Iterable[Tensor]:
+def _state_of(optimizer: Optimizer, weight: Tensor) -> Iterator[Tensor]:
     """Momentum and its like: what has the shape of the weight and could move it."""
     for value in optimizer.state.get(weight, {}).values():
         if (
             isinstance(value, Tensor)
             and value.shape == weight.shape
-            and value.is_floating_point()
+            and value.dtype in DTYPES
             and value.layout == torch.strided
         ):
             yield value
 
 
-def _before_step(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-    for one in _attached(optimizer):
-        one.before_step()
+def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+    out_of_place = [one for one in list(registry) if one.dense is not None]
+    exposed = _among(optimizer, out_of_place) if out_of_place else []
+    if not exposed:
+        return None
+    for one in exposed:
+        one.expose()
+
+    def pruned_in(argument: Any) -> Any:
+        return _pruned_closure(argument, exposed) if callable(argument) else argument
+
+    return tuple(map(pruned_in, args)), {k: pruned_in(v) for k, v in kwargs.items()}
+
+
+def _pruned_closure(closure: Callable[[], Any], exposed: list[PrunedWeight]) -> Callable[[], Any]:
+    """The closure of a step runs forward and backward: on pruned weights, as everywhere."""
+
+    def run() -> Any:
+        for one in exposed:
+            one.enforce()
+        try:
+            return closure()
+        finally:
+            for one in exposed:
+                one.expose()
+
+    return run
 
 
 def _after_step(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
     pairs: list[tuple[Tensor, Mask]] = []
-    attached = _attached(optimizer)
-    with torch.no_grad():
-        for one in attached:
-            mask = one.mask
-            if mask is None:
-                continue
-            if one.stash():
-                continue
-            pairs.append((one.weight, mask))
-            pairs.extend((value, mask) for value in _state_of(optimizer, one.weight))
-        mask_tensors(pairs)
+    attached = _among(optimizer, list(registry))
+    for one in attached:
+        mask = one.mask
+        if mask is None:
+            continue
+        if one.dense is not None:
+            one.enforce()
+            continue
+        pairs.append((one.weight, mask))
+        pairs.extend((value, mask) for value in _state_of(optimizer, one.weight))
+    mask_tensors(pairs)
     for one in attached:
         one.written()
 
 
-register_optimizer_step_pre_hook(_before_step)
-register_optimizer_step_post_hook(_after_step)
+# Native calls stay out of graphs: a compiled step breaks at the hooks and runs them as they are.
+_disable: Any = torch.compiler.disable
+register_optimizer_step_pre_hook(_disable(_before_step))
+register_optimizer_step_post_hook(_disable(_after_step))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, InvalidType, WrongState
 from prunecell.cells import Cell, Conv, Embedding, Fc
 from prunecell.quantizer import PruneCell
 from prunecell.torch.packed_weight import Packed
-from prunecell.torch.pruned_weight import PrunedWeight, attach, find
-from prunecell.torch.state import LoadGuard
+from prunecell.torch.pruned_weight import PrunedWeight, Request, attach, find
+from prunecell.torch.state import KEYS, check
 
 _KINDS: tuple[tuple[Any, type[Cell]], ...] = (
     (nn.modules.conv._ConvNd, Conv),
@@ -30,9 +31,10 @@ _cells: weakref.WeakKeyDictionary[nn.Module, Cell] = weakref.WeakKeyDictionary()
 class _Layer:
     """One module of a model, for its `Cell`."""
 
-    def __init__(self, module: nn.Module, name: str) -> None:
+    name = ""
+
+    def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)
-        self.name = name
 
     def _found(self) -> nn.Module:
         module = self._module()
@@ -55,11 +57,14 @@ class _Layer:
         one = self.attached
         return None if one is None else one.quantizer.figures(one.index)
 
-    def attach(self, quantizer: PruneCell) -> None:
+    def request(self, quantizer: PruneCell) -> Request:
         if not isinstance(quantizer, PruneCell):
             kind = type(quantizer).__name__
             raise InvalidType(f"cell {self.name!r}: expected a prunecell.PruneCell, got {kind}")
-        attach(self._changeable(), self.name, quantizer)
+        return Request(self._changeable(), self.name, quantizer)
+
+    def attach(self, quantizer: PruneCell) -> None:
+        attach([self.request(quantizer)])
 
     def detach(self) -> None:
         one = self.attached
@@ -73,6 +78,10 @@ class _Layer:
         return module
 
 
+def _layer(cell: Cell) -> _Layer:
+    return cast(_Layer, cell._attachment)
+
+
 class Model:
     """A handle on a model: iterating yields its cells; calls and attributes go to the model.
 
@@ -80,17 +89,21 @@ class Model:
     """
 
     module: nn.Module
-    cells: list[Cell]
 
-    def __init__(self, module: nn.Module, cells: list[Cell]) -> None:
+    def __init__(self, module: nn.Module, cells: dict[str, Cell]) -> None:
         object.__setattr__(self, "module", module)
-        object.__setattr__(self, "cells", cells)
+        object.__setattr__(self, "_cells", cells)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells, in the order of `named_modules`."""
+        return list(self._cells.values())
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return len(self._cells)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the model."""
@@ -106,21 +119,25 @@ class Model:
         lines = (f"  {cell!r}" for cell in self.cells)
         return "\n".join([f"prunecell.torch.Model of {type(self.module).__name__}:", *lines])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        embeddings = any(isinstance(cell, Embedding) for cell in self.cells)
+        return partial(wrap, embeddings=embeddings), (self.module,)
+
     def attach(self, quantizers: Mapping[str, PruneCell]) -> None:
-        """Attaches quantizers by cell name.
+        """Attaches quantizers by cell name: all of them, or none where one raises.
 
         Raises:
-            InvalidArgument: A name that no cell has; nothing is attached then.
+            InvalidArgument: A name that no cell has, or a weight that cannot be pruned.
+            UnreachableThreshold: See `PruneCell.initialize`.
         """
-        cells = {cell.name: cell for cell in self.cells}
-        unknown = [name for name in quantizers if name not in cells]
+        unknown = [name for name in quantizers if name not in self._cells]
         if unknown:
             raise InvalidArgument(
                 f"attach: no cell is named {', '.join(map(repr, unknown))}; "
-                f"the model has {', '.join(map(repr, cells))}"
+                f"the model has {', '.join(map(repr, self._cells))}"
             )
-        for name, one in quantizers.items():
-            cells[name].quantizer = one
+        layers = ((_layer(self._cells[name]), one) for name, one in quantizers.items())
+        attach([layer.request(one) for layer, one in layers])
 
     def update(self, batch_size: int) -> None:
         """After `optimizer.step()`: counts samples and raises the masks where that is due.
@@ -154,13 +171,14 @@ class Model:
                 index = tuple(revived[0].tolist())
                 value = one.weight.detach()[index].item()
                 raise WrongState(
-                    f"cell {one.names[0]!r}: pruned weight {index} is {value}; "
+                    f"cell {one.name!r}: pruned weight {index} is {value}; "
                     f"{len(revived)} in all. Call apply_masks() after steps that bypass torch.optim"
                 )
 
     def figures(self) -> dict[str, Figures]:
         """Sparsity of each pruned cell, by name."""
-        return {cell.name: cell.figures for cell in self.cells if cell.figures is not None}
+        figures = ((name, cell.figures) for name, cell in self._cells.items())
+        return {name: one for name, one in figures if one is not None}
 
     def detach(self) -> None:
         """Takes all quantizers off. The zeros stay."""
@@ -187,15 +205,17 @@ def wrap(net: nn.Module | Model, *, embeddings: bool = False) -> Model:
     Raises:
         InvalidType: Something that is not a module.
     """
-    module = unwrap(net)
-    cells = []
+    module: Any = unwrap(net)
+    cells = {}
     for name, layer in module.named_modules():
         kind = next((kind for types, kind in _KINDS if isinstance(layer, types)), None)
         if kind is None or (kind is Embedding and not embeddings):
             continue
-        cells.append(_cells.setdefault(layer, kind(_Layer(layer, name))))
-    if not any(isinstance(hook, LoadGuard) for hook in _load_hooks(module)):
-        module.register_load_state_dict_pre_hook(LoadGuard())  # type: ignore[no-untyped-call]
+        cells[name] = _cells.setdefault(layer, kind(_Layer(layer)))
+        _layer(cells[name]).name = name
+    if _check_load not in _hooks_in(module._load_state_dict_pre_hooks):
+        module.register_load_state_dict_pre_hook(_check_load)
+        module.register_load_state_dict_post_hook(_mask_loaded)
     return Model(module, cells)
 
 
@@ -207,6 +227,39 @@ def unwrap(net: nn.Module | Model) -> nn.Module:
     return module
 
 
-def _load_hooks(module: nn.Module) -> Iterator[Any]:
-    for hook in module._load_state_dict_pre_hooks.values():
-        yield getattr(hook, "hook", hook)
+def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
+    """The state_dict with zeros for pruned weights and without our keys: it loads anywhere."""
+    module = unwrap(net)
+    state: dict[str, Tensor] = module.state_dict()
+    for prefix, _ in _pruned_in(module, ""):
+        for key in KEYS:
+            state.pop(prefix + key, None)
+    return state
+
+
+# Loading a whole model
+
+
+def _check_load(module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
+    """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
+    for at, one in _pruned_in(module, prefix):
+        check(one, given, at)
+
+
+def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
+    """A load_state_dict post-hook: modules that share a weight without hooks have loaded it too."""
+    for _, one in _pruned_in(module, ""):
+        one.mask_again()
+
+
+def _pruned_in(module: nn.Module, prefix: str) -> Iterator[tuple[str, PrunedWeight]]:
+    """Each pruned weight with the prefix of its keys, once for every name of its module."""
+    for name, layer in module.named_modules(remove_duplicate=False):
+        one = find(layer)
+        if one is not None:
+            yield prefix + name + "." if name else prefix, one
+
+
+def _hooks_in(hooks: Mapping[int, Any]) -> Iterable[Any]:
+    """Without the wrapping that torch gives to those that take the module."""
+    return [getattr(hook, "hook", hook) for hook in hooks.values()]

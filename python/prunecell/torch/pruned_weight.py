@@ -1,48 +1,90 @@
 """`PrunedWeight`: what ties one weight of a model to its `PruneCell`.
 
-It sits in the module as a forward pre-hook (and as hooks on its state_dict), so that it is copied,
-pickled and dropped with the module; the rest of the package holds weak references to it.
+It sits in the hooks of its modules, so that it is copied, pickled and dropped with them; the rest
+of the package holds weak references to it.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
 from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
-from prunecell.quantizer import CellArrays, PruneCell
+from prunecell.quantizer import CellArrays, PruneCell, initialize
 from prunecell.torch import state
-from prunecell.torch.enforce import bump_versions, mask_tensors, registry
-
-_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+from prunecell.torch.enforce import DTYPES, alike, bump_versions, mask_tensors, registry
 
 
 def find(module: nn.Module) -> PrunedWeight | None:
     """The attachment of a module's weight."""
     for hook in module._forward_pre_hooks.values():
-        if isinstance(hook, PrunedWeight):
-            return hook
+        if isinstance(hook, _Hook):
+            return hook.owner
     return None
 
 
-def attach(module: nn.Module, name: str, quantizer: PruneCell) -> PrunedWeight:
-    """Prunes the weight of `module` by `quantizer`.
+@dataclass(frozen=True)
+class Request:
+    """A quantizer for the weight of a module; `name` is the module's."""
+
+    module: nn.Module
+    name: str
+    quantizer: PruneCell
+
+
+def attach(requests: Iterable[Request]) -> None:
+    """Prunes the weights of modules, in place of the quantizers that they have.
 
     Raises:
         InvalidArgument: A weight that cannot be pruned, or one that another cell shares and prunes
             with other parameters.
-        UnreachableThreshold: See `PruneCell.initialize`; nothing is attached then.
+        UnreachableThreshold: See `PruneCell.initialize`.
+            After any of them the models are as they were.
     """
-    _check(module, name)
-    shared = next((one for one in list(registry) if one.weight is module.weight), None)
-    if shared is not None:
-        shared.join(module, name, quantizer)
-        return shared
-    return PrunedWeight(module, name, quantizer)
+    fresh: list[tuple[PrunedWeight, nn.Module]] = []
+    joining: list[tuple[PrunedWeight, nn.Module]] = []
+    try:
+        for request in requests:
+            one = _shared(request)
+            if one is not None:
+                joining.append((one, request.module))
+            elif not _is_attached(request):
+                fresh.append((PrunedWeight(request), request.module))
+        initialize(list(dict.fromkeys(one.quantizer for one, _ in fresh)))
+    except BaseException:
+        for one, _ in fresh:
+            one.quantizer._core.drop_tensor(one.index)
+            registry.discard(one)
+        raise
+    for one, module in fresh + joining:
+        present = find(module)
+        if present is not one:
+            one.install(module)
+            if present is not None:
+                present.remove(module)
+
+
+def _shared(request: Request) -> PrunedWeight | None:
+    """The attachment of another module that holds the same weight."""
+    _check(request.module, request.name)
+    for one in list(registry):
+        if one.weight is request.module.weight and one.serves_beside(request.module):
+            one.check_same(request.name, request.quantizer)
+            return one
+    return None
+
+
+def _is_attached(request: Request) -> bool:
+    present = find(request.module)
+    return present is not None and present.quantizer is request.quantizer
 
 
 def _check(module: nn.Module, name: str) -> None:
@@ -56,14 +98,14 @@ def _check(module: nn.Module, name: str) -> None:
         raise InvalidArgument(
             f"cell {name!r}: expected a weight with values, got a lazy or meta one; materialize it"
         )
-    if weight.dtype not in _DTYPES:
-        known = ", ".join(str(dtype) for dtype in _DTYPES)
+    if weight.dtype not in DTYPES:
+        known = ", ".join(str(dtype) for dtype in DTYPES)
         raise InvalidType(f"cell {name!r}: expected a weight of {known}, got {weight.dtype}")
     _core.check_array(weight.detach(), f"cell {name!r}: weight", write=True)
 
 
 class _Source:
-    """The memory of a pruned weight, for the PruneCell; holds it weakly, and copies hold nothing."""
+    """The memory of a pruned weight, for the PruneCell. Holds it weakly; copies hold nothing."""
 
     def __init__(self, owner: PrunedWeight | None = None) -> None:
         self._owner = (lambda: None) if owner is None else weakref.ref(owner)
@@ -78,44 +120,61 @@ class _Source:
     def written(self) -> None:
         owner = self._owner()
         if owner is not None and not owner.gone:
-            owner.written(changed=True)
+            bump_versions([owner.weight])
+            owner.written()
 
 
-class _StateHook:
-    """One of the hooks on a module's state_dict; torch sets attributes on it, as on no bound method."""
+class _Hook:
+    """The forward pre-hook of one module. It ties a copy of the module to the copied weight."""
 
-    def __init__(self, owner: PrunedWeight, call: str) -> None:
+    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor) -> None:
         self.owner = owner
-        self.call = call
+        self._module = weakref.ref(module)
+        owner.adopt(module, weight)
 
-    def __call__(self, *args: Any) -> None:
-        getattr(self.owner, self.call)(*args)
+    def __reduce__(self) -> tuple[Any, ...]:
+        module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
+        return (_Hook, (self.owner, module, module._parameters.get("weight")))
+
+    def __call__(self, _module: nn.Module, _args: Any) -> None:
+        if not torch.compiler.is_compiling():
+            self.owner.before_forward()
 
 
 class PrunedWeight:
     """One weight, the modules that share it, and its place in a `PruneCell`."""
 
-    def __init__(self, module: nn.Module, name: str, quantizer: PruneCell) -> None:
-        self.quantizer = quantizer
-        self.names = [name]
-        self._modules = [weakref.ref(module)]
-        # Where not in place: the full-precision weights. The parameter holds the pruned ones.
-        self.dense = None if quantizer.in_place else module.weight.detach().clone()
-        self._restored = False
-        self._seen: tuple[weakref.ref[Tensor], int] | None = None
-        self._hooked: weakref.ref[Tensor] | None = None
-        self._gradient_hook: Any = None
-        self.index = quantizer._add(tuple(module.weight.shape), name, _Source(self))
-        try:
-            quantizer.initialize()
-        except _core.Error:
-            quantizer._core.drop_tensor(self.index)
-            raise
-        self._install(module)
-        registry.add(self)
-        self._hook_gradient()
+    dense: Any
+    """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
+    loading: state.Loading | None = None
+    """What a load in progress brings."""
 
-    # What it is tied to
+    def __init__(self, request: Request) -> None:
+        weight: Any = request.module.weight
+        self.name = request.name
+        self.quantizer = request.quantizer
+        self.dense = None if self.quantizer.in_place else alike(weight, weight)
+        self.index = self.quantizer._add(tuple(weight.shape), self.name, _Source())
+        self._begin()
+        self._modules.append(weakref.ref(request.module))
+        registry.add(self)
+
+    def _begin(self) -> None:
+        self._modules: list[weakref.ref[nn.Module]] = []
+        self._exposed = False
+        self._seen: tuple[Tensor, int] | None = None
+        self._gradient_hook: RemovableHandle | None = None
+        self.quantizer._sources[self.index] = _Source(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("name", "quantizer", "dense", "index")}
+
+    def __setstate__(self, copied: dict[str, Any]) -> None:
+        self.__dict__.update(copied)
+        self._begin()
+        registry.add(self)
+
+    # The modules
 
     @property
     def gone(self) -> bool:
@@ -124,7 +183,7 @@ class PrunedWeight:
 
     @property
     def weight(self) -> Any:
-        """The parameter, looked up now: moves and loads may replace it. None when gone."""
+        """The parameter, looked up now: moves and loads may replace it. None: gone, or packed."""
         for reference in self._modules:
             module = reference()
             if module is not None:
@@ -136,24 +195,31 @@ class PrunedWeight:
         """The mask in force; None in mode Identity."""
         return self.quantizer._core.mask(self.index)
 
-    def join(self, module: nn.Module, name: str, quantizer: PruneCell) -> None:
-        """Another module that holds the same weight: one mask serves both."""
-        if quantizer is not self.quantizer:
-            ours, theirs = self.quantizer._parameters, quantizer._parameters
-            if ours != theirs:
-                raise InvalidArgument(
-                    f"cells {self.names[0]!r} and {name!r} share one weight, but are to be pruned "
-                    f"with different parameters: {ours} and {theirs}"
-                )
-        self.names.append(name)
-        self._modules.append(weakref.ref(module))
-        self._install(module)
+    def serves_beside(self, module: nn.Module) -> bool:
+        """Whether another module than this one holds the weight, too."""
+        return any(one() not in (None, module) for one in self._modules)
 
-    def _install(self, module: nn.Module) -> None:
-        module.register_forward_pre_hook(self)
-        module.register_state_dict_post_hook(_StateHook(self, "save"))
-        module.register_load_state_dict_pre_hook(_StateHook(self, "before_load"))
-        module.register_load_state_dict_post_hook(_StateHook(self, "after_load"))
+    def check_same(self, name: str, quantizer: PruneCell) -> None:
+        """The parameters of a quantizer for another holder of the weight must be those in force."""
+        ours, theirs = self.quantizer._parameters, quantizer._parameters
+        if ours != theirs:
+            raise InvalidArgument(
+                f"cells {self.name!r} and {name!r} share one weight, but are to be pruned "
+                f"with different parameters: {ours} and {theirs}"
+            )
+
+    def adopt(self, module: nn.Module, weight: Tensor) -> None:
+        """The module holds the weight."""
+        if all(one() is not module for one in self._modules):
+            self._modules.append(weakref.ref(module))
+        self._hook_gradient(weight)
+
+    def install(self, module: Any) -> None:
+        """Puts hooks on a module that holds the weight."""
+        module.register_forward_pre_hook(_Hook(self, module, module.weight))
+        module.register_state_dict_post_hook(partial(state.save, self))
+        module.register_load_state_dict_pre_hook(partial(state.before_load, self))
+        module.register_load_state_dict_post_hook(partial(state.after_load, self))
 
     def _uninstall(self, module: nn.Module) -> None:
         for hooks in (
@@ -163,8 +229,8 @@ class PrunedWeight:
             module._load_state_dict_post_hooks,
         ):
             for key, hook in list(hooks.items()):
-                hook = getattr(hook, "hook", hook)  # torch wraps those that take the module
-                if hook is self or getattr(hook, "owner", None) is self:
+                own = getattr(hook, "hook", hook)  # torch wraps those that take the module
+                if getattr(own, "owner", None) is self or getattr(own, "args", None) == (self,):
                     del hooks[key]
 
     def suspend(self, module: nn.Module) -> None:
@@ -174,7 +240,7 @@ class PrunedWeight:
 
     def resume(self, module: nn.Module) -> None:
         """The weight is dense again."""
-        self._install(module)
+        self.install(module)
         registry.add(self)
         self.written()
 
@@ -189,89 +255,79 @@ class PrunedWeight:
         if self._gradient_hook is not None:
             self._gradient_hook.remove()
 
-    # Copies
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> PrunedWeight:
-        from copy import deepcopy
-
-        new = PrunedWeight.__new__(PrunedWeight)
-        memo[id(self)] = new
-        owners = [memo.get(id(module())) for module in self._modules]  # copied before their hooks
-        new._restore(self._plain(), [one for one in owners if one is not None])
-        new.quantizer = deepcopy(self.quantizer, memo)
-        new.dense = deepcopy(self.dense, memo)
-        new.quantizer._sources[new.index] = _Source(new)
-        return new
-
-    def _plain(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("names", "index", "quantizer", "dense")}
-
-    def __getstate__(self) -> dict[str, Any]:
-        owners = [module() for module in self._modules]
-        return self._plain() | {"owners": [one for one in owners if one is not None]}
-
-    def __setstate__(self, pickled: dict[str, Any]) -> None:
-        owners = pickled.pop("owners")
-        self._restore(pickled, owners)
-        self.quantizer._sources[self.index] = _Source(self)
-
-    def _restore(self, plain: dict[str, Any], owners: list[nn.Module]) -> None:
-        self.__dict__.update(plain | {"names": list(plain["names"])})
-        self._modules = [weakref.ref(module) for module in owners]
-        self._restored = False
-        self._seen = self._hooked = self._gradient_hook = None
-        registry.add(self)
-
     # Forward
 
-    def __call__(self, _module: nn.Module, _args: Any) -> None:
-        """Before forward: a weight that was written by hand is masked again."""
-        if torch.compiler.is_compiling():
-            return
+    def before_forward(self) -> None:
+        """A weight that was written by hand, or has begun to learn, is taken care of."""
         weight = self.weight
-        if self._hooked is None or self._hooked() is not weight:
-            self._hook_gradient()
-        if weight.is_inference():
+        if weight is None:
+            raise WrongState(
+                f"cell {self.name!r}: its weight was replaced by one that is computed from others "
+                "(parametrized or weight_norm); take the quantizer off before that"
+            )
+        if not isinstance(weight, nn.Parameter):
+            return  # torch.func puts tensors of its caller there
+        self._check_tie(weight)
+        self._hook_gradient(weight)
+        self.mask_again()
+
+    def _check_tie(self, weight: Tensor) -> None:
+        for reference in self._modules[1:]:
+            module = reference()
+            if module is not None and module._parameters.get("weight") is not weight:
+                raise WrongState(
+                    f"cell {self.name!r}: another cell shared its weight when they were pruned and "
+                    "holds one of its own now; tie them again, or take the quantizer off both"
+                )
+
+    def mask_again(self) -> None:
+        """Masks the weight if something has written it since."""
+        if not self._is_masked(self.weight):
             self.enforce()
-        elif self._seen is None or self._seen[0]() is not weight or self._seen[1] != weight._version:
-            self.enforce()
+
+    def _is_masked(self, weight: Tensor) -> bool:
+        """Whether nothing has written the weight since it was masked, as its version tells."""
+        seen = self._seen
+        return seen is not None and seen[0] is weight and seen[1] == weight._version
 
     def enforce(self) -> None:
         """Masks the weight as it is now."""
-        mask, weight = self.mask, self.weight
+        mask = self.mask
         if mask is not None:
-            with torch.no_grad():
-                if self.dense is not None:
-                    self._collect()
-                mask_tensors([(weight.detach(), mask)])
+            if self.dense is not None:
+                self._collect()
+            mask_tensors([(self.weight, mask)])
         self.written()
 
-    def written(self, *, changed: bool = False) -> None:
-        """The weight is masked: remember its version. `changed`: native code has just written it."""
+    def written(self) -> None:
+        """The weight is masked: remember its version."""
         weight = self.weight
-        if weight is None or weight.is_inference():
+        if weight is None or weight.is_inference():  # inference tensors have no version
             self._seen = None
             return
-        if changed:
-            bump_versions([weight])
-        self._seen = (weakref.ref(weight), weight._version)
+        self._seen = (weight, weight._version)
+        self._hook_gradient(weight)
 
     def arrays(self) -> CellArrays:
         """The memory for the PruneCell."""
-        if self.weight is None:
-            raise WrongState(f"cell {self.names[0]!r}: the model is compressed, decompress it first")
-        weight = self.weight.detach()
-        gradient = self.weight.grad
+        weight = self.weight
+        if weight is None:
+            raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
+        gradient = weight.grad
+        if gradient is not None and gradient.layout != torch.strided:
+            gradient = None
         if self.dense is None:
-            return weight, gradient, None
-        self._collect()
-        return self.dense, gradient, weight
+            return weight.detach(), gradient, None
+        if not self._is_masked(weight):
+            self._collect()
+        return self.dense, gradient, weight.detach()
 
     # Backward
 
-    def _hook_gradient(self) -> None:
-        weight = self.weight
-        if weight is None or not weight.requires_grad or not weight.is_leaf:
+    def _hook_gradient(self, weight: Any) -> None:
+        """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
+        present, hooks = self._gradient_hook, weight._post_accumulate_grad_hooks
+        if not weight.requires_grad or (present and hooks and present.id in hooks):
             return
         this = weakref.ref(self)
 
@@ -281,69 +337,30 @@ class PrunedWeight:
                 return  # sparse gradients: the step hook masks what they did
             mask = owner.mask
             if mask is not None:
-                with torch.no_grad():
-                    mask_tensors([(gradient, mask)])
+                mask_tensors([(gradient, mask)])
 
-        if self._gradient_hook is not None:
-            self._gradient_hook.remove()
+        if present is not None:
+            present.remove()
         self._gradient_hook = weight.register_post_accumulate_grad_hook(mask_gradient)
-        self._hooked = weakref.ref(weight)
 
     # Optimizer step, where not in place
 
-    def before_step(self) -> None:
-        """The optimizer is to see full-precision weights."""
-        mask = self.mask
-        if self.dense is None or mask is None or self._restored:
+    def expose(self) -> None:
+        """The parameter gets the full-precision weights, until `enforce` takes them back."""
+        mask, weight = self.mask, self.weight
+        if mask is None or self._exposed:
             return
-        self._follow(self.weight)
-        with torch.no_grad():
-            weight = self.weight.detach()
-            _core.apply_masks([weight], [mask], [None], [self.dense])
-        bump_versions([self.weight])
-        self._restored = True
-
-    def stash(self) -> bool:
-        """Full-precision weights after a step go aside. False: the weight is only to be masked."""
-        if self.dense is None or not self._restored:
-            return False
-        with torch.no_grad():
-            self.dense.copy_(self.weight)
-            mask_tensors([(self.weight.detach(), self.mask)])
-        self._restored = False
-        return True
+        self.dense = alike(weight, self.dense)
+        _core.apply_masks([weight.detach()], [mask], [None], [self.dense])
+        bump_versions([weight])
+        self._exposed = True
 
     def _collect(self) -> None:
-        """Kept weights that were changed by hand enter the full-precision ones."""
-        mask = self.mask
-        self._follow(self.weight)
-        if mask is None:
-            self.dense.copy_(self.weight.detach())
+        """The full-precision weights take what the parameter holds: all if exposed, else kept."""
+        mask, weight = self.mask, self.weight.detach()
+        self.dense = alike(weight, self.dense)
+        if mask is None or self._exposed:
+            self.dense.copy_(weight)
         else:
-            _core.apply_masks([self.weight.detach()], [mask], [self.dense], [self.dense])
-
-    def _follow(self, weight: Tensor) -> None:
-        """After .to(), .half() and the like the full-precision weights go where the weight went."""
-        if self.dense.dtype != weight.dtype or self.dense.device != weight.device:
-            self.dense = self.dense.to(device=weight.device, dtype=weight.dtype)
-
-    # state_dict
-
-    def save(self, _module: nn.Module, out: dict[str, Any], prefix: str, _metadata: Any) -> None:
-        """A state_dict post-hook."""
-        out.update(state.encode(self, prefix))
-
-    def before_load(self, _module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
-        """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
-        self._loading = state.take(self, given, prefix)
-
-    def after_load(self, _module: nn.Module, _incompatible: Any) -> None:
-        """A load_state_dict post-hook."""
-        loading, self._loading = self._loading, None
-        if loading is None:
-            return
-        self._seen = None
-        state.restore(self, loading)
-        self._hook_gradient()
-
-    _loading: state.Loading | None = None
+            _core.apply_masks([weight], [mask], [self.dense], [self.dense])
+        self._exposed = False

@@ -1,8 +1,8 @@
 """Masks and schedules in a model's state_dict.
 
-A pruned cell adds to its keys `<cell>.prune_mask`, uint8[rows, ceil(columns / 8)] (the saved form of
-`Mask`), and `<cell>.prune_state`, int64[16]; a cell that is not in place adds `<cell>.prune_dense`, the
-full-precision weights. All are tensors. In mode Identity there is no mask.
+A pruned cell adds to its keys `<cell>.prune_mask`, uint8[rows, ceil(columns / 8)] (the saved form
+of `Mask`), and `<cell>.prune_state`, int64[16]; a cell that is not in place adds
+`<cell>.prune_dense`, the full-precision weights. All are tensors; mode Identity has no mask.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from prunecell import quantizer
+from prunecell import _core
 from prunecell._core import InvalidArgument
 from prunecell.parameters import FILLERS, MODES
+from prunecell.quantizer import CellArrays
+from prunecell.torch.enforce import alike
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
 
-MASK, STATE, DENSE = "prune_mask", "prune_state", "prune_dense"
+KEYS = MASK, STATE, DENSE = "prune_mask", "prune_state", "prune_dense"
 
 _FORMAT = 1
-# The int64 values of prune_state in order: "i" integers, "d" the bits of a float64, "Q" of a uint64.
+# The int64 values of prune_state in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
 _FIELDS = {
     "format": "i",
     "prune_mode": "i",
@@ -68,11 +70,95 @@ class Loading:
     """What a state_dict brings for one cell."""
 
     saved: dict[str, Any] | None
-    """A state of the whole PruneCell, or None where it brings weights alone."""
+    """A state of the whole PruneCell; None: the one in force stays."""
     dense: Tensor | None
+    """Full-precision weights; None: they are those that the parameter gets."""
 
 
-def encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
+# Hooks of a pruned module
+
+
+def save(one: PrunedWeight, _module: nn.Module, out: dict[str, Any], prefix: str, _: Any) -> None:
+    """A state_dict post-hook."""
+    out.update(_encode(one, prefix))
+
+
+def before_load(
+    one: PrunedWeight, _module: nn.Module, given: dict[str, Any], prefix: str, *_: Any
+) -> None:
+    """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
+    one.loading = check(one, given, prefix)
+    for key in KEYS:
+        given.pop(prefix + key, None)
+
+
+def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> None:
+    """A load_state_dict post-hook: what was checked takes effect."""
+    loading, one.loading = one.loading, None
+    if loading is None:
+        return
+    if one.dense is not None:
+        values = one.weight if loading.dense is None else loading.dense.clone()
+        one.dense = alike(one.weight, values)
+    if loading.saved is not None:
+        one.quantizer._core.load(loading.saved, _keep_parameters.get())
+    one.enforce()
+
+
+def check(one: PrunedWeight, given: dict[str, Any], prefix: str) -> Loading | None:
+    """What `given` brings; None: nothing.
+
+    Raises:
+        InvalidArgument: It does not fit the cell.
+        UnreachableThreshold: Of weights that are to be pruned anew.
+    """
+    weight, mask, values, dense = (given.get(prefix + key) for key in ("weight", *KEYS))
+    if values is None:
+        if mask is not None:
+            raise InvalidArgument(f"{prefix}{MASK}: expected {prefix}{STATE} beside it, got none")
+        return None if weight is None else Loading(_rebuilt(one, weight), None)
+    decoded = _decode(values, prefix + STATE)
+    if one.mask is not None and mask is not None:
+        _check_shape(prefix + MASK, one.mask.saved().shape, mask)
+    if one.dense is not None and not decoded["in_place"]:
+        _check_shape(prefix + DENSE, one.weight.shape, dense)
+    saved = _merged(one, decoded, mask)
+    try:
+        one.quantizer._core.copy().load(saved, _keep_parameters.get())
+    except InvalidArgument as error:
+        hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
+        raise InvalidArgument(f"cell {prefix.rstrip('.')!r}: {error}{hint}") from None
+    return Loading(saved, dense)
+
+
+def _check_shape(key: str, expected: tuple[int, ...], given: Tensor | None) -> None:
+    if given is None or tuple(given.shape) != tuple(expected):
+        got = "none" if given is None else tuple(given.shape)
+        raise InvalidArgument(f"{key}: expected shape {tuple(expected)}, got {got}")
+
+
+def _rebuilt(one: PrunedWeight, weight: Tensor) -> dict[str, Any] | None:
+    """The state when `weight`, which brings no mask, is pruned anew; None: the mask stays.
+
+    A trial: nothing changes yet, and the other tensors of the PruneCell take no part.
+    """
+    cell = one.quantizer
+    if cell.driven or cell.prune_filler == "None" or weight.shape != one.weight.shape:
+        return None  # a wrong shape is for load_state_dict to report
+    trial = cell._core.copy()
+    memory: list[CellArrays] = [(None, None, None)] * trial.tensor_count
+    for other in range(trial.tensor_count):
+        if other != one.index:
+            trial.drop_tensor(other)
+    values = alike(one.weight, weight.clone())
+    memory[one.index] = (values, None, None if one.dense is None else torch.empty_like(values))
+    _core.initialize([(trial, memory)], True)
+    state = cell.state_dict()
+    state["tensors"][one.index] = trial.save()["tensors"][one.index]
+    return state
+
+
+def _encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
     """The keys that a pruned cell adds."""
     cell, figures = one.quantizer, one.quantizer.figures(one.index)
     values = cell._parameters.as_dict() | {
@@ -94,48 +180,6 @@ def encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
     return out
 
 
-def take(one: PrunedWeight, given: dict[str, Any], prefix: str) -> Loading | None:
-    """Removes the keys of a pruned cell from `given` and says what they bring.
-
-    Raises:
-        InvalidArgument: They do not fit the cell. Nothing is changed.
-    """
-    loading = check(one, given, prefix)
-    for key in (MASK, STATE, DENSE):
-        given.pop(prefix + key, None)
-    return loading
-
-
-def check(one: PrunedWeight, given: dict[str, Any], prefix: str) -> Loading | None:
-    """As `take`, without removing anything."""
-    mask, values = given.get(prefix + MASK), given.get(prefix + STATE)
-    if values is None:
-        if mask is not None:
-            raise InvalidArgument(f"{prefix}{MASK}: expected {prefix}{STATE} beside it, got none")
-        return Loading(None, None) if prefix + "weight" in given else None
-    state = _merged(one, _decode(values, prefix + STATE), mask)
-    try:
-        one.quantizer._core.copy().load(state, _keep_parameters.get())
-    except InvalidArgument as error:
-        hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
-        raise InvalidArgument(f"cell {prefix.rstrip('.')!r}: {error}{hint}") from None
-    return Loading(state, given.get(prefix + DENSE))
-
-
-def restore(one: PrunedWeight, loading: Loading) -> None:
-    """Takes over what was loaded, after the parameter itself was."""
-    cell = one.quantizer
-    if one.dense is not None:
-        one.dense = (one.weight if loading.dense is None else loading.dense).detach().clone()
-    if loading.saved is not None:
-        cell._core.load(loading.saved, _keep_parameters.get())
-        one.enforce()
-    elif cell.driven:
-        one.enforce()
-    else:
-        quantizer.initialize([cell], reset=True)
-
-
 def _merged(one: PrunedWeight, values: dict[str, Any], mask: Tensor | None) -> dict[str, Any]:
     """A state for the PruneCell of `one`: its other tensors as they are."""
     state = one.quantizer.state_dict()
@@ -152,7 +196,8 @@ def _merged(one: PrunedWeight, values: dict[str, Any], mask: Tensor | None) -> d
 def _decode(values: Tensor, key: str) -> dict[str, Any]:
     if values.dtype != torch.int64 or values.shape != (len(_FIELDS),):
         raise InvalidArgument(
-            f"{key}: expected int64[{len(_FIELDS)}], got {values.dtype} of shape {tuple(values.shape)}"
+            f"{key}: expected int64[{len(_FIELDS)}], "
+            f"got {values.dtype} of shape {tuple(values.shape)}"
         )
     raw = dict(zip(_FIELDS, values.tolist(), strict=True))
     out = {name: _from_int64(raw[name], kind) for name, kind in _FIELDS.items()}
@@ -171,30 +216,3 @@ def _to_int64(value: Any, kind: str) -> int:
 
 def _from_int64(value: int, kind: str) -> Any:
     return value if kind == "i" else struct.unpack("<" + kind, struct.pack("<q", value))[0]
-
-
-class LoadGuard:
-    """On the root of a model: checks what a state_dict brings for all cells before any is loaded."""
-
-    def __call__(self, root: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
-        """A load_state_dict pre-hook."""
-        from prunecell.torch.pruned_weight import find
-
-        for name, module in root.named_modules():
-            one = find(module)
-            if one is not None:
-                check(one, given, prefix + name + "." if name else prefix)
-
-
-def dense_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """The state_dict with pruned weights as zeros and no key of ours: it loads strictly anywhere."""
-    from prunecell.torch.model import unwrap
-    from prunecell.torch.pruned_weight import find
-
-    net = unwrap(model)
-    state: dict[str, Tensor] = net.state_dict()
-    for name, module in net.named_modules():
-        if find(module) is not None:
-            for key in (MASK, STATE, DENSE):
-                state.pop(f"{name}.{key}" if name else key, None)
-    return state

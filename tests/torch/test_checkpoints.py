@@ -1,0 +1,384 @@
+"""state_dict: what a pruned model adds to it, and what a load brings."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import prunecell
+import pytest
+import torch
+from prunecell.torch import dense_state_dict, keep_parameters
+from test_attach import TOKENS, Tied
+from torch import Tensor, nn
+from torch.optim import SGD
+from torch_axes import (
+    GRADUAL,
+    STATIC,
+    assert_equal,
+    backward,
+    clones,
+    images,
+    kept,
+    masks,
+    network,
+    pruned,
+    train,
+)
+
+ADDED = {"prune_mask", "prune_state"}
+
+
+def through_a_file(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def trained(updates: int = 2, **parameters: Any) -> tuple[nn.Sequential, prunecell.torch.Model]:
+    net = network()
+    model = pruned(net, **(GRADUAL | parameters))
+    optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(updates):
+        train(net, optimizer, 1)
+        model.update(4)
+    return net, model
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_state_keeps_its_keys_and_gains_tensors_only(in_place: bool) -> None:
+    keys = set(network().state_dict())
+    state = trained(in_place=in_place)[0].state_dict()
+    added = ADDED if in_place else ADDED | {"prune_dense"}
+    assert set(state) - keys == {f"{cell}.{key}" for cell in "03" for key in added}
+    assert keys < set(state)
+    for key, value in state.items():
+        assert type(value) is Tensor, key
+        assert value.is_contiguous(), key
+        assert not value.requires_grad, key
+    assert state["0.prune_mask"].dtype == torch.uint8
+    assert state["0.prune_mask"].shape == (4, 4)  # 27 weights a row
+    assert state["0.prune_state"].dtype == torch.int64
+    assert state["0.prune_state"].shape == (16,)
+
+
+@pytest.mark.parametrize("filler", ["IterNonStruct", "Random", "None"])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_fresh_attached_model_takes_over_everything(filler: str, in_place: bool) -> None:
+    given = {"prune_filler": filler, "in_place": in_place}
+    net, model = trained(**given)
+    fresh, second = trained(updates=0, **given)
+    fresh.load_state_dict(through_a_file(net.state_dict()))
+    assert_equal(fresh.state_dict(), net.state_dict())
+    for old, new in zip(masks(model), masks(second), strict=True):
+        assert torch.equal(old, new)
+    assert repr(second.figures()) == repr(model.figures())
+    inputs = images()
+    assert torch.equal(net(inputs), fresh(inputs))
+
+
+def test_the_dense_state_loads_strictly_into_an_unpruned_model() -> None:
+    net, _ = trained(in_place=False)
+    plain = network()
+    plain.load_state_dict(through_a_file(dense_state_dict(net)))
+    inputs = images()
+    assert torch.equal(net(inputs), plain(inputs))
+    assert_equal(dense_state_dict(prunecell.torch.wrap(net)), plain.state_dict())
+
+
+def test_the_dense_state_of_a_module_under_two_names_is_dense_under_both() -> None:
+    def twice() -> nn.Sequential:
+        layer = nn.Linear(4, 4)
+        return nn.Sequential(layer, layer)
+
+    net = twice()
+    pruned(net)
+    twice().load_state_dict(dense_state_dict(net))
+    net.load_state_dict(net.state_dict())
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("assign", [True, False])
+def test_a_dense_checkpoint_is_pruned_anew_before_the_first_update(
+    assign: bool, in_place: bool
+) -> None:
+    pretrained = network().state_dict()
+    expected = network()
+    expected.load_state_dict(pretrained)
+    expected_model = pruned(expected)
+
+    net = network()
+    model = pruned(net, in_place=in_place)
+    train(net, SGD(net.parameters(), lr=0.1), 2)
+    net.load_state_dict(clones(pretrained), assign=assign)
+    model.check()
+    assert_equal(dense_state_dict(net), dense_state_dict(expected))
+    assert repr(model.figures()) == repr(expected_model.figures())
+    backward(net)
+    assert not net[3].weight.grad[~kept(model.cells[1])].any()
+    train(net, SGD(net.parameters(), lr=0.1, weight_decay=0.1, momentum=0.9), 2)
+    model.check()
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("assign", [True, False])
+def test_a_dense_checkpoint_gets_the_masks_in_force_after_an_update(
+    assign: bool, in_place: bool
+) -> None:
+    pretrained = network().state_dict()
+    net, model = trained(in_place=in_place)
+    before = masks(model)
+    net.load_state_dict(clones(pretrained), assign=assign)
+    for mask, cell in zip(before, model, strict=True):
+        assert torch.equal(mask, kept(cell))
+    for name, layer, mask in zip(("0", "3"), (net[0], net[3]), before, strict=True):
+        assert torch.equal(layer.weight, pretrained[f"{name}.weight"] * mask)
+
+
+def test_one_prune_cell_for_all_is_rebuilt_cell_by_cell() -> None:
+    net = network()
+    pretrained = clones(net.state_dict())
+    expected = pruned(net).figures()
+
+    net = network()
+    model = prunecell.torch.wrap(net)
+    one = prunecell.PruneCell(**STATIC)
+    for cell in model:
+        cell.quantizer = one
+    net.load_state_dict(pretrained)
+    assert repr(model.figures()) == repr(expected)
+
+
+def test_the_user_s_own_mask_stays_when_weights_are_loaded() -> None:
+    net = nn.Sequential(nn.Linear(4, 4))
+    (cell,) = pruned(net, prune_filler="None")
+    cell.quantizer.set_pruned_masks(0, torch.eye(4, dtype=torch.bool).numpy())
+    net.load_state_dict({"0.weight": torch.ones(4, 4), "0.bias": torch.ones(4)})
+    assert torch.equal(net[0].weight, torch.eye(4))
+
+
+def test_the_zeros_of_a_loaded_model_are_the_mask_to_fine_tune_with() -> None:
+    sparse = dense_state_dict(trained()[0])
+    plain = network()
+    plain.load_state_dict(sparse)
+    later = network()
+    for net in (plain, later):
+        model = prunecell.torch.wrap(net)
+        for cell in model:
+            cell.quantizer = prunecell.PruneCell.from_zeros()
+        net.load_state_dict(sparse)  # attached before or after loading: the same
+        train(net, SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1), 3)
+        for name, layer in (("0", net[0]), ("3", net[3])):
+            assert torch.equal(layer.weight == 0, sparse[f"{name}.weight"] == 0)
+
+
+def test_a_part_of_a_model_saves_and_loads_alone() -> None:
+    net, _ = trained()
+    fresh, second = trained(updates=0)
+    fresh[3].load_state_dict(net[3].state_dict())
+    assert second.figures()["3"].asked == pytest.approx(0.6)
+    assert second.figures()["0"].asked == pytest.approx(0.2)
+    second.check()
+
+
+def test_a_part_of_a_model_loads_a_dense_checkpoint_alone() -> None:
+    net, model = trained(updates=1)
+    net[3].load_state_dict(network()[3].state_dict())
+    model.check()
+
+
+def test_a_loaded_state_is_copied() -> None:
+    net, _ = trained(in_place=False)
+    fresh, _ = trained(updates=0, in_place=False)
+    state = net.state_dict()
+    before = clones(state)
+    fresh.load_state_dict(state)
+    train(fresh, SGD(fresh.parameters(), lr=0.1), 2)
+    assert_equal(state, before)
+
+
+def test_a_weight_is_pruned_when_a_module_without_cell_loads_it_last() -> None:
+    net = nn.ModuleDict({"head": nn.Linear(6, 12), "embedding": nn.Embedding(12, 6)})
+    net["embedding"].weight = net["head"].weight
+    model = prunecell.torch.wrap(net)
+    model.attach({"head": prunecell.PruneCell(**STATIC)})
+    net.load_state_dict({key: torch.randn_like(p) for key, p in dense_state_dict(net).items()})
+    model.check()
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_a_dense_checkpoint_of_tied_weights_is_pruned_for_all_holders(embeddings: bool) -> None:
+    net = Tied()
+    model = prunecell.torch.wrap(net, embeddings=embeddings)
+    for cell in model:
+        cell.quantizer = prunecell.PruneCell(prune_mode="Static", prune_filler="IterNonStruct")
+    pretrained = Tied().state_dict()
+    net.load_state_dict(pretrained)
+    model.check()
+    net(TOKENS)
+    assert torch.equal(
+        net.head.weight[net.head.weight != 0], pretrained["head.weight"][net.head.weight != 0]
+    )
+
+
+def test_tied_weights_that_assign_untied_may_be_tied_again() -> None:
+    net = Tied()
+    model = pruned(net)
+    net.load_state_dict(Tied().state_dict(), assign=True)
+    with pytest.raises(prunecell.WrongState, match="tie them again"):
+        net(TOKENS)
+    net.head.weight = net.embedding.weight
+    net(TOKENS)
+    model.check()
+
+
+def test_an_unfrozen_weight_that_a_load_replaced_gets_masked_gradients_when_compiled() -> None:
+    net, model = trained(updates=0)
+    net.load_state_dict(network().state_dict(), assign=True)
+    torch._dynamo.reset()
+    backward(torch.compile(net, backend="eager", fullgraph=True))
+    assert not net[3].weight.grad[~kept(model.cells[1])].any()
+
+
+# Loads that do not fit
+
+
+def shorten(state: dict[str, Tensor]) -> None:
+    state["3.prune_mask"] = state["3.prune_mask"][:2]
+
+
+def reshape(state: dict[str, Tensor]) -> None:
+    state["3.prune_mask"] = state["3.prune_mask"].reshape(8, 5)
+
+
+def retype(state: dict[str, Tensor]) -> None:
+    state["3.prune_mask"] = state["3.prune_mask"].float()
+
+
+def flip_a_bit(state: dict[str, Tensor]) -> None:
+    state["3.prune_mask"][1, 1] ^= 4
+
+
+def drop_the_mask(state: dict[str, Tensor]) -> None:
+    del state["3.prune_mask"]
+
+
+def drop_the_state(state: dict[str, Tensor]) -> None:
+    del state["3.prune_state"]
+
+
+def truncate_the_state(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = state["3.prune_state"][:7]
+
+
+def state_in_halves(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = state["3.prune_state"].half()
+
+
+def unknown_mode(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"][1] = 9
+
+
+def unknown_format(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"][0] = 7
+
+
+def drop_the_dense(state: dict[str, Tensor]) -> None:
+    del state["3.prune_dense"]
+
+
+def shorten_the_dense(state: dict[str, Tensor]) -> None:
+    state["3.prune_dense"] = state["3.prune_dense"][:2]
+
+
+def poison_the_weights(state: dict[str, Tensor]) -> None:
+    for key in list(state):
+        if "prune" in key:
+            del state[key]
+    state["3.weight"] = torch.full_like(state["3.weight"], torch.nan)
+
+
+DAMAGES = {
+    shorten: "3.prune_mask: expected shape",
+    reshape: "3.prune_mask: expected shape",
+    retype: "'3'",
+    flip_a_bit: "'3'.*zeros that were counted",
+    drop_the_mask: "'3'.*a mask",
+    drop_the_state: "expected 3.prune_state beside it",
+    truncate_the_state: "3.prune_state: expected int64",
+    state_in_halves: "3.prune_state: expected int64",
+    unknown_mode: "3.prune_state.*known mode",
+    unknown_format: "'3'.*format",
+    drop_the_dense: "3.prune_dense: expected shape",
+    shorten_the_dense: "3.prune_dense: expected shape",
+    poison_the_weights: "'3'.*NaN",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_load_that_does_not_fit_changes_nothing_anywhere(damage: Any) -> None:
+    net, _ = trained(updates=0, in_place=False)
+    state = clones(trained(updates=0, in_place=False)[0].state_dict())
+    damage(state)
+    before = clones(net.state_dict())
+    with pytest.raises(prunecell.Error, match=DAMAGES[damage]):
+        net.load_state_dict(state)
+    assert_equal(net.state_dict(), before)
+
+
+def test_other_parameters_are_named_and_change_nothing() -> None:
+    net, _ = trained()
+    other, _ = trained(updates=0, gamma=0.1, threshold=0.9)
+    before = clones(other.state_dict())
+    with pytest.raises(prunecell.InvalidArgument, match=r"(?s)'0'.*threshold.*gamma.*keep_param"):
+        other.load_state_dict(net.state_dict())
+    assert_equal(other.state_dict(), before)
+
+
+def test_one_s_own_parameters_are_kept_on_request() -> None:
+    net, model = trained()
+    other, second = trained(updates=0, gamma=0.1, threshold=0.9)
+    with keep_parameters():
+        other.load_state_dict(net.state_dict())
+    for old, new in zip(masks(model), masks(second), strict=True):
+        assert torch.equal(old, new)
+    second.update(4)
+    assert all(f.asked == pytest.approx(0.7) for f in second.figures().values())
+    with pytest.raises(prunecell.InvalidArgument):
+        other.load_state_dict(net.state_dict())  # outside, the rule holds again
+
+
+def test_in_place_may_be_given_up_or_taken_up_with_one_s_own_parameters() -> None:
+    for saved, own in ((True, False), (False, True)):
+        net, model = trained(in_place=saved)
+        other, second = trained(updates=0, in_place=own)
+        with keep_parameters():
+            other.load_state_dict(net.state_dict())
+        second.check()
+        assert torch.equal(other[3].weight, net[3].weight)
+        second.update(4)
+        assert second.figures()["3"].asked == pytest.approx(0.8)
+        model.check()
+
+
+def test_a_wrong_weight_shape_is_reported_by_torch() -> None:
+    net, model = trained(updates=0)
+    with pytest.raises(RuntimeError, match=r"size mismatch for 3\.weight"):
+        net.load_state_dict({"3.weight": torch.ones(2, 2)}, strict=False)
+    model.check()
+
+
+def test_a_prune_cell_with_a_failed_attach_behind_it_saves_and_loads() -> None:
+    net = network()
+    first, second = prunecell.torch.wrap(net)
+    one = prunecell.PruneCell(**GRADUAL)
+    good = net[0].weight.detach().clone()
+    with torch.no_grad():
+        net[0].weight.fill_(torch.nan)
+    with pytest.raises(prunecell.UnreachableThreshold):
+        first.quantizer = one
+    with torch.no_grad():
+        net[0].weight.copy_(good)
+    second.quantizer = one
+    net.load_state_dict(net.state_dict())
