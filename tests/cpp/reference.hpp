@@ -1,4 +1,4 @@
-// What docs/semantics.md defines, the slow way: sorting doubles, counting bit by bit. For tests; shares no code
+// What docs/semantics.md defines, the slow way: selecting among doubles, counting bit by bit. For tests; shares no code
 // with the library but its public types.
 #pragma once
 
@@ -32,7 +32,8 @@ inline constexpr std::int64_t sizes[] = {0, 1, 31, 32, 33, 63, 64, 65, 2047, 204
 inline double half_value(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
   double value = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
-  if (exponent == 31) value = fraction ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
+  if (exponent == 31)
+    value = fraction ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
   return bits >> 15 ? -value : value;
 }
 
@@ -134,12 +135,15 @@ inline Decision iter_nonstruct(const Weights& weights, float threshold, float de
   Decision out;
   const std::int64_t wanted = need(weights.size(), threshold);
   if (wanted > 0) {
-    std::vector<double> sorted;
+    std::vector<double> numbers;
     for (const double m : magnitudes)
-      if (!std::isnan(m)) sorted.push_back(m);
-    std::ranges::sort(sorted);
-    const auto reaches = [&](std::int64_t k) { return double(limit(delta, k)) >= sorted[std::size_t(wanted - 1)]; };
-    out.reachable = std::int64_t(sorted.size()) >= wanted && reaches(INT64_MAX);
+      if (!std::isnan(m)) numbers.push_back(m);
+    out.reachable = std::ssize(numbers) >= wanted;
+    if (!out.reachable) return out;
+    std::nth_element(numbers.begin(), numbers.begin() + (wanted - 1), numbers.end());
+    const double deciding = numbers[std::size_t(wanted - 1)];
+    const auto reaches = [&](std::int64_t k) { return double(limit(delta, k)) >= deciding; };
+    out.reachable = reaches(INT64_MAX);
     if (!out.reachable) return out;
     std::int64_t low = 1, high = INT64_MAX;
     while (low < high) {

@@ -149,7 +149,8 @@ TEST_CASE("differences name each parameter and both values") {
   theirs.in_place = false;
   theirs.mode = Mode::fixed;
   CHECK(differences(theirs, ours) == std::vector<std::string>{"prune_mode: Static, here Gradual",
-                                                              "threshold: 0.5, here 0.9", "in_place: False, here True"});
+                                                              "threshold: 0.5, here 0.9",
+                                                              "in_place: False, here True"});
 }
 
 }  // namespace

@@ -20,14 +20,20 @@ std::vector<std::int64_t> levels() {
 
 /// Doubles around every kind of border: float32 neighbours, halfway points, the denormals of both types.
 std::vector<double> doubles() {
-  std::vector<double> out = {0.0, 0x1p-1074, 0x1p-150, 0x1p-149, 0x1p-126, 0x1.fffffep127, 0x1.ffffffp127, 1e308,
+  std::vector<double> out = {0.0,
+                             0x1p-1074,
+                             0x1p-150,
+                             0x1p-149,
+                             0x1p-126,
+                             0x1.fffffep127,
+                             0x1.ffffffp127,
+                             1e308,
                              std::numeric_limits<double>::infinity()};
   std::mt19937_64 random(2);
   for (int i = 0; i < 3000; ++i) {
     const auto f = std::bit_cast<float>(std::uint32_t(random() % 0x7f800000u));
     const double next = double(std::nextafter(f, INFINITY));
-    for (const double w : {double(f), (double(f) + next) / 2, double(f) + (next - double(f)) / 1024})
-      out.push_back(w);
+    for (const double w : {double(f), (double(f) + next) / 2, double(f) + (next - double(f)) / 1024}) out.push_back(w);
     out.push_back(std::bit_cast<double>(random() & 0x7fefffffffffffffu));
   }
   const std::size_t finite = out.size();
@@ -50,7 +56,8 @@ TEST_CASE("the level of a key is the smallest whose limit reaches it") {
   for (const float delta : deltas) {
     const std::uint32_t last = s::limit_key(delta, s::max_level);
     for (int i = 0; i < 500; ++i) {
-      const std::uint32_t key = i < 10 ? std::min<std::uint32_t>(std::uint32_t(i), last) : random() % (last + 1u);
+      const std::uint32_t key = i < 10 ? std::min<std::uint32_t>(std::uint32_t(i), last)
+                                       : std::uint32_t(random() % (std::uint64_t(last) + 1));
       const std::int64_t level = s::level_of(delta, key);
       REQUIRE(level >= 1);
       REQUIRE(s::limit_key(delta, level) >= key);
@@ -63,8 +70,10 @@ TEST_CASE("every half has the key of its value as float32") {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const double value = std::abs(reference::half_value(std::uint16_t(bits)));
     const std::uint32_t key = s::key(s::Float16{std::uint16_t(bits)});
-    if (std::isnan(value)) REQUIRE(key > s::inf_key);
-    else REQUIRE(key == std::bit_cast<std::uint32_t>(float(value)));
+    if (std::isnan(value))
+      REQUIRE(key > s::inf_key);
+    else
+      REQUIRE(key == std::bit_cast<std::uint32_t>(float(value)));
   }
 }
 
@@ -96,7 +105,8 @@ TEST_CASE("flushed denormals change no key, no limit, no level") {
   const std::vector<double> weights = doubles();
   const std::vector<std::int64_t> all_levels = levels();
   std::vector<std::uint32_t> keys, limits, half_keys;
-  const auto compute = [&](std::vector<std::uint32_t>& k, std::vector<std::uint32_t>& l, std::vector<std::uint32_t>& h) {
+  const auto compute = [&](std::vector<std::uint32_t>& k, std::vector<std::uint32_t>& l,
+                           std::vector<std::uint32_t>& h) {
     for (const double w : weights) k.push_back(s::key(w));
     for (const float delta : deltas)
       for (const std::int64_t level : all_levels) l.push_back(s::limit_key(delta, level));

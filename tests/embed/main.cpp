@@ -1,4 +1,5 @@
 // Prunes a layer through a whole Gradual schedule, and one tensor that is split in two.
+#include <prunecell/error.hpp>
 #include <prunecell/level_search.hpp>
 #include <prunecell/prune_cell.hpp>
 
@@ -53,8 +54,9 @@ bool finds_the_level_of_a_split_tensor() {
   prunecell::LevelSearch search(std::int64_t(whole.size()), 0.5f, 0.001f);
   while (!search.done()) {
     std::vector<std::int64_t> counters(prunecell::LevelSearch::counter_count);
-    const prunecell::LevelJob jobs[] = {{.search = &search, .weights = view(whole.first(300)), .counters = counters.data()},
-                                        {.search = &search, .weights = view(whole.subspan(300)), .counters = counters.data()}};
+    const prunecell::LevelJob jobs[] = {
+        {.search = &search, .weights = view(whole.first(300)), .counters = counters.data()},
+        {.search = &search, .weights = view(whole.subspan(300)), .counters = counters.data()}};
     prunecell::count_levels({}, jobs);
     search.advance(counters);
   }
