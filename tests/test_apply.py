@@ -166,3 +166,8 @@ def test_zeros_of_either_sign_are_counted(size: int, dtype: str) -> None:
 def test_zeros_of_a_mask_are_its_pruned_weights() -> None:
     kept = random_kept((9, 9))
     assert prunecell.count_zeros(Mask.from_array(kept)) == int((~kept).sum())
+
+
+def test_zeros_of_masks_and_arrays_are_counted_in_one_list() -> None:
+    mask = Mask.from_array(np.array([True, False, False]))
+    assert prunecell.count_zeros([mask, np.array([0.0, 1.0]), mask]) == [2, 1, 2]

@@ -172,3 +172,19 @@ def test_wrong_totals_are_refused_and_change_nothing(which: str) -> None:
 def test_wrong_arguments_are_named(given: dict[str, Any], words: str) -> None:
     with pytest.raises(prunecell.InvalidArgument, match=words):
         LevelSearch(**({"size": 10, "threshold": 0.5, "delta": 0.01} | given))
+
+
+def test_later_rounds_refuse_totals_that_lack_a_participant() -> None:
+    rng = np.random.default_rng(3)
+    parts = [rng.normal(0, 1, 5000).astype(np.float32) for _ in range(2)]
+    search = LevelSearch(10_000, 0.5, 1e-6)
+    search.advance(sum(search.count(part) for part in parts))
+    assert not search.done
+    with pytest.raises(prunecell.InvalidArgument, match="all participants"):
+        search.advance(search.count(parts[0]))
+    with pytest.raises(prunecell.InvalidArgument, match="more weights"):
+        search.advance(np.full(LevelSearch.counter_count, 2**62))
+    while not search.done:
+        search.advance(sum(search.count(part) for part in parts))
+    whole = prunecell.build_mask(np.concatenate(parts), threshold=0.5, delta=1e-6)
+    assert sum(int((np.abs(part) <= search.limit).sum()) for part in parts) == whole.zeros

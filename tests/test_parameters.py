@@ -162,3 +162,18 @@ def test_the_plain_operations_refuse_the_same_values(wrong: dict[str, Any]) -> N
         with pytest.raises(prunecell.InvalidArgument, match=next(iter(wrong))):
             call(weights, **wrong)
     assert weights.all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "seed: expected an integer from 0"),
+        ({"threshold": "0.3"}, "threshold: expected a number, got '0.3'"),
+        ({"threshold": 10**400}, "threshold: expected a float64 number"),
+        ({"filler": None}, "filler: expected a word"),
+        ({"delta": 1e-46}, "delta: expected a finite number above 0.*1e-46"),
+    ],
+)
+def test_the_arguments_of_an_operation_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(prunecell.InvalidArgument, match=message):
+        prunecell.build_mask(np.ones(3), **arguments)

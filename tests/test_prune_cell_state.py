@@ -254,3 +254,23 @@ def test_any_order_of_calls_keeps_state_and_masks_in_step(calls: list[str]) -> N
         assert cell.figures(0).zeros >= oracle.need(300, cell.get_current_threshold())
         if call != "step":
             assert not weights[~kept].any()
+
+
+def test_a_pickled_cell_keeps_its_masks_where_another_tensor_waits_for_one() -> None:
+    cell = prunecell.PruneCell(prune_mode="Static", prune_filler="IterNonStruct", threshold=0.5)
+    cell.add_weights(np.linspace(-1, 1, 40, dtype=np.float32))
+    cell.initialize()
+    cell.add_weights(np.ones(3, dtype=np.float32))
+    twin = pickle.loads(pickle.dumps(cell))
+    assert not twin.initialized
+    assert twin.figures(0).zeros == cell.figures(0).zeros > 0
+    twin.initialize()
+    assert twin.get_pruned_masks(0) == cell._core.mask(0)
+    assert twin.figures(1).zeros == 3
+
+
+def test_parameters_cannot_be_set() -> None:
+    cell = prunecell.PruneCell()
+    with pytest.raises(AttributeError, match="threshold: the parameters of a cell are fixed"):
+        cell.threshold = 0.9
+    assert cell.threshold == 0.2

@@ -4,6 +4,7 @@
 
 #include <prunecell/level_search.hpp>
 #include <prunecell/mask.hpp>
+#include <prunecell/schedule.hpp>
 
 #include <pybind11/stl.h>
 
@@ -28,7 +29,8 @@ void bind_level_search(py::module_& module) {
   py::class_<LevelSearch>(module, "LevelSearch",
                           "Threshold search of IterNonStruct over weights that are split in any way.")
       .def(py::init([](std::int64_t size, double threshold, double delta) {
-             return LevelSearch(size, float(threshold), float(delta));
+             validate({.threshold = threshold, .delta = delta});  // says what was given, not what it rounds to
+             return LevelSearch(size, to_float32(threshold), to_float32(delta));
            }),
            py::arg("size"), py::arg("threshold"), py::arg("delta"))
       .def_property_readonly("done", &LevelSearch::done)

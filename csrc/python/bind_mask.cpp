@@ -19,7 +19,11 @@ py::array_t<bool> to_bool(const Mask& mask) {
   return out;
 }
 
-Mask from_bool(const py::array_t<bool, py::array::c_style>& kept) {
+Mask from_bool(const py::object& object) {
+  const py::array given = py::array::ensure(object);
+  if (!given || given.dtype().kind() != 'b')
+    throw InvalidType("kept: expected an array of bool, got " + std::string(py::str(py::type::of(object))));
+  const auto kept = given.cast<py::array_t<bool, py::array::c_style>>();
   Mask mask(Shape(kept.shape(), kept.shape() + kept.ndim()));
   const bool* bits = kept.data();
   std::uint32_t* words = mask.view().words;

@@ -66,7 +66,7 @@ std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& mas
         batch.arrays.emplace_back(array_of(weights[i], numbered("weights", i), apply ? Access::write : Access::read));
     Job job{.weights = array.view,
             .mask = view_of(masks[i], array.shape, numbered("masks", i)),
-            .rule = {given.filler, float(threshold), float(delta), seed, std::uint32_t(i), 0}};
+            .rule = {given.filler, to_float32(threshold), to_float32(delta), seed, std::uint32_t(i), 0}};
     if (old[i]) job.old = view_of(old[i], array.shape, numbered("old", i));
     batch.jobs.push_back(job);
   }

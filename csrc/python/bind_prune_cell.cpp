@@ -44,7 +44,10 @@ template <class Function>
 void with_calls(const PyCalls& given, int threads, Function&& function) {
   std::list<Memory> memories;  // stable addresses: the calls view them
   std::vector<CellCall> calls;
-  for (const auto& [cell, tensors] : given) calls.push_back({cell, memories.emplace_back(*cell, tensors).tensors});
+  for (const auto& [cell, tensors] : given) {
+    if (!cell) throw InvalidType("calls: expected a PruneCell, got None");
+    calls.push_back({cell, memories.emplace_back(*cell, tensors).tensors});
+  }
   py::gil_scoped_release nogil;
   function(Context{.threads = threads}, std::span<const CellCall>(calls));
 }
@@ -76,7 +79,8 @@ py::dict save(const PruneCell& cell) {
     one["zeros"] = tensor.figures.zeros;
     one["level"] = tensor.figures.level;
     one["asked"] = tensor.figures.asked;
-    one["mask"] = p.mode == Mode::identity ? py::object(py::none()) : to_array(tensor.mask, tensor.shape);
+    one["initialized"] = tensor.initialized;
+    one["mask"] = tensor.mask.empty() ? py::object(py::none()) : to_array(tensor.mask, tensor.shape);
     tensors.append(one);
   }
   out["format"] = state.format;
@@ -113,6 +117,7 @@ CellState state_of(const py::dict& given) {
       tensor.figures.zeros = one["zeros"].cast<std::int64_t>();
       tensor.figures.level = one["level"].cast<std::int64_t>();
       tensor.figures.asked = one["asked"].cast<float>();
+      tensor.initialized = one["initialized"].cast<bool>();
       if (!one["mask"].is_none()) {
         const auto rows = one["mask"].cast<py::array_t<std::uint8_t, py::array::c_style>>();
         const auto* bytes = reinterpret_cast<const std::byte*>(rows.data());

@@ -3,10 +3,13 @@
 
 #include <prunecell/error.hpp>
 
+#include "semantics.hpp"
 #include "text.hpp"
 
-#include <cmath>
+#include <bit>
+#include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace prunecell {
 
@@ -22,8 +25,9 @@ void check_share(const std::string& what, Number value) {
 
 template <class Number>
 void check_delta(const std::string& what, Number value) {
-  if (!(float(value) > 0 && std::isfinite(float(value))))
-    refuse(what, "a finite number above 0, as float32 too", to_text(value));
+  const float rounded = std::is_same_v<Number, float> ? float(value) : semantics::f32(value);
+  const auto bits = std::bit_cast<std::uint32_t>(rounded);  // a denormal may compare as 0
+  if (bits == 0 || bits >= semantics::inf_key) refuse(what, "a finite number above 0, as float32 too", to_text(value));
 }
 
 inline void check_not_negative(const std::string& what, std::int64_t value) {

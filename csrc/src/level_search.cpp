@@ -8,38 +8,54 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <utility>
 
 namespace prunecell {
 
 static_assert(LevelSearch::bucket_count == KeyBracket::buckets);
 
 LevelSearch::LevelSearch(std::int64_t size, float threshold, float delta)
-    : size_(size), need_(prunecell::need(size, threshold)), threshold_(threshold), delta_(delta) {
+    : size_(size), need_(prunecell::need(size, threshold)), threshold_(threshold), delta_(delta), inside_(size) {
   check_delta("delta", delta);
   last_ = semantics::limit_key(delta, semantics::max_level);
   done_ = need_ == 0;
 }
 
+/// What all participants count together is known but for its distribution over the buckets.
+void LevelSearch::check_totals(std::span<const std::int64_t> totals) const {
+  const auto refuse_them = [&](const std::string& got) {
+    refuse("LevelSearch.advance",
+           to_text(counter_count) + " counters of all participants together, over " +
+               to_text(rounds_ == 0 ? size_ : inside_) + " weights in question",
+           got);
+  };
+  if (totals.size() != counter_count) refuse_them(to_text(totals.size()) + " counters");
+  std::int64_t sum = 0;
+  for (const std::int64_t count : totals) {
+    if (count < 0 || count > size_ - sum) refuse_them(count < 0 ? "a negative one" : "more weights");
+    sum += count;
+  }
+  const auto [buckets, beyond] = std::pair(totals.first(bucket_count), totals.subspan(bucket_count));
+  const std::int64_t inside = std::accumulate(buckets.begin(), buckets.end(), std::int64_t(0));
+  const bool fits = rounds_ == 0 ? sum == size_ : inside == inside_ && beyond[0] == below_;
+  if (!fits) refuse_them(to_text(rounds_ == 0 ? sum : inside));
+}
+
 void LevelSearch::advance(std::span<const std::int64_t> totals) {
   if (done_) throw WrongState("LevelSearch.advance: the search is done");
-  const std::int64_t sum = std::accumulate(totals.begin(), totals.end(), std::int64_t(0));
-  const bool negative = std::ranges::any_of(totals, [](std::int64_t count) { return count < 0; });
-  if (totals.size() != counter_count || negative || sum > size_ || (rounds_ == 0 && sum != size_))
-    throw InvalidArgument("LevelSearch.advance: expected " + to_text(counter_count) +
-                          " counters of all participants together, over " + to_text(size_) + " weights, got " +
-                          to_text(totals.size()) + " counters with sum " + to_text(sum));
-
+  check_totals(totals);
   KeyCounts counts;
   std::ranges::copy(totals.first(bucket_count), counts.bucket.begin());
   const auto beyond = totals.subspan(bucket_count);
   counts.below = beyond[0];
   const auto narrowed = narrow({first_, last_}, counts, need_);
   if (!narrowed) {
-    if (rounds_ > 0) throw InvalidArgument("LevelSearch.advance: these counters do not belong to this round");
     const Census census{size_, size_ - beyond[1] - beyond[2] - beyond[3], beyond[1], beyond[2], beyond[3]};
     throw_unreachable_threshold("LevelSearch", threshold_, delta_, need_, census);
   }
   ++rounds_;
+  below_ = narrowed->below;
+  inside_ = narrowed->inside;
   first_ = narrowed->bracket.first;
   last_ = narrowed->bracket.last;
   level_ = semantics::level_of(delta_, first_);

@@ -128,6 +128,8 @@ void unpack_weights(const Context& context, std::span<const Job> jobs, std::span
   cpu::unpack_weights(context, jobs, results);
 }
 
+float to_float32(double x) { return semantics::f32(x); }
+
 std::int64_t need(std::int64_t size, float threshold) {
   check_not_negative("size", size);
   check_share("threshold", threshold);

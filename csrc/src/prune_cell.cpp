@@ -36,7 +36,7 @@ class CellPlan {
            .old = only_adds ? mask : MaskView{},
            .rule = {.filler = parameters.filler,
                     .threshold = next_.current(),
-                    .delta = float(parameters.delta),
+                    .delta = to_float32(parameters.delta),
                     .seed = tensor.name.empty() ? parameters.seed : derive_seed(parameters.seed, tensor.name),
                     .tensor = std::uint32_t(t),
                     .rise = std::uint32_t(next_.rises())},
@@ -61,7 +61,7 @@ class CellPlan {
     }
   }
 
-  /// What rebuild() has not reached.
+  /// Masks of a cell that had nothing to rebuild.
   void enforce(const Context& context) const {
     if (jobs_.empty()) cell_.enforce(context, tensors_);
   }
@@ -129,6 +129,7 @@ void initialize(const Context& context, std::span<const CellCall> calls, bool re
   plans.reserve(calls.size());
   for (const CellCall& call : calls) {
     PruneCell& cell = *call.cell;
+    if (!reset && cell.initialized()) continue;
     CellPlan& plan = plans.emplace_back(cell, call.tensors, reset ? Schedule(cell.parameters()) : cell.schedule());
     for (std::size_t t = 0; t < call.tensors.size(); ++t)
       if (reset || !cell.tensors_[t].initialized) plan.rebuild(t, true);
@@ -228,14 +229,13 @@ void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
 }
 
 CellState PruneCell::save() const {
-  require_initialized("save");
   CellState state{.parameters = parameters(),
                   .current = schedule_.current(),
                   .rises = schedule_.rises(),
                   .counter = schedule_.counter()};
   for (const Tensor& tensor : tensors_)
-    state.tensors.push_back(
-        {tensor.shape, tensor.figures, tensor.mask ? tensor.mask->saved() : std::vector<std::byte>{}});
+    state.tensors.push_back({tensor.shape, tensor.figures, tensor.initialized || tensor.dropped,
+                             tensor.mask ? tensor.mask->saved() : std::vector<std::byte>{}});
   return state;
 }
 
@@ -255,7 +255,7 @@ void PruneCell::check_state(const CellState& state, bool keep_parameters) const 
     const CellState::Tensor& saved = state.tensors[t];
     if (saved.shape != tensors_[t].shape)
       refuse("state of " + name_of(t), "shape " + shape_text(tensors_[t].shape), shape_text(saved.shape));
-    if (parameters().mode == Mode::identity) continue;
+    if (parameters().mode == Mode::identity || !saved.initialized) continue;
     if (saved.mask.size() != Mask::saved_size(saved.shape))
       refuse("state of " + name_of(t), "a mask of " + to_text(Mask::saved_size(saved.shape)) + " bytes",
              to_text(saved.mask.size()));
@@ -269,6 +269,10 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
   if (parameters().mode != Mode::identity) {
     schedule.resume(state.current, state.rises, state.counter);
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
+      if (!state.tensors[t].initialized) {
+        masks.emplace_back();
+        continue;
+      }
       masks.push_back(Mask::from_saved(tensors_[t].shape, state.tensors[t].mask));
       const std::int64_t expected = state.tensors[t].figures.zeros, zeros = masks.back().zeros();
       if (zeros != expected)
@@ -279,10 +283,10 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
   schedule_ = schedule;
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     Tensor& tensor = tensors_[t];
-    tensor.initialized = true;
+    tensor.initialized = state.tensors[t].initialized;
     tensor.figures = state.tensors[t].figures;
     tensor.figures.size = element_count(tensor.shape);
-    if (masks.empty()) continue;
+    if (masks.empty() || !tensor.initialized) continue;
     if (tensor.mask)
       tensor.mask->assign_bits(masks[t]);
     else

@@ -70,8 +70,8 @@ Schedule::Schedule(const Parameters& parameters) : parameters_(parameters) {
   validate(parameters);
   switch (parameters.mode) {
     case Mode::identity: current_ = 0; break;
-    case Mode::fixed: current_ = float(parameters.threshold); break;
-    case Mode::gradual: current_ = float(parameters.start); break;
+    case Mode::fixed: current_ = semantics::f32(parameters.threshold); break;
+    case Mode::gradual: current_ = semantics::f32(parameters.start); break;
   }
 }
 
@@ -92,12 +92,12 @@ bool Schedule::end_epoch() {
 }
 
 bool Schedule::rise() {
-  const float threshold = float(parameters_.threshold);
+  const float threshold = semantics::f32(parameters_.threshold);
   if (current_ >= threshold) return false;
   // The float32 sum is the reference's, so that masks follow it bit for bit; but a sum that rounding leaves just
   // below the threshold would cost it one more, useless rise.
   constexpr double rounding = 1e-6;
-  current_ += float(parameters_.gamma);
+  current_ += semantics::f32(parameters_.gamma);
   if (double(threshold) - double(current_) < rounding) current_ = threshold;
   ++rises_;
   return true;

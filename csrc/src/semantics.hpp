@@ -13,6 +13,14 @@ namespace prunecell::semantics {
 inline constexpr std::uint32_t inf_key = 0x7f800000u;
 inline constexpr std::int64_t max_level = INT64_MAX;
 
+/// x rounded to float32; a float32 denormal comes through integers, whatever the hardware would make of it.
+static inline float f32(double x) {
+  const double magnitude = std::fabs(x);
+  if (magnitude >= 0x1p-126 || std::isnan(x)) return float(x);
+  const auto bits = std::uint32_t(std::nearbyint(magnitude * 0x1p149));
+  return std::bit_cast<float>(bits | (std::signbit(x) ? 0x80000000u : 0u));
+}
+
 /// f32(d * f32(k)) as a key. The double product of two float32 is exact, so that one rounding is left;
 /// denormal operands and results go through integers, since the hardware may read or write them as 0.
 static inline std::uint32_t limit_key(float delta, std::int64_t k) {

@@ -22,6 +22,7 @@ from prunecell._core import (
     __version__,
 )
 from prunecell.config import load_ini
+from prunecell.formats import load, save
 from prunecell.ops import (
     apply_mask,
     build_mask,
@@ -50,10 +51,12 @@ __all__ = [
     "cells",
     "config",
     "count_zeros",
+    "load",
     "load_ini",
     "pack_weights",
     "quantizer",
     "rebuild_and_apply",
+    "save",
     "unpack_weights",
 ]
 

@@ -19,7 +19,8 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from prunecell import _core
-from prunecell._core import Mask
+from prunecell._core import InvalidType, Mask
+from prunecell.parameters import parse_rule
 
 Array = Any
 T = TypeVar("T")
@@ -32,12 +33,27 @@ def _listed(items: T | Sequence[T]) -> tuple[list[T], bool]:
     return [items], False  # type: ignore[list-item]
 
 
+def _masks(what: str, masks: Any) -> list[Mask]:
+    found, _ = _listed(masks)
+    for mask in found:
+        if not isinstance(mask, Mask):
+            kind = type(mask).__name__
+            raise InvalidType(
+                f"{what}: expected a Mask, got {kind}; Mask.from_array makes one of bools"
+            )
+    return found
+
+
 def _rebuild(
     weights: Any, masks: Any, old: Any, rule: dict[str, Any], *, apply: bool, threads: int
 ) -> Any:
     arrays, many = _listed(weights)
-    olds = [None] * len(arrays) if old is None else _listed(old)[0]
-    new = [Mask(array.shape) for array in arrays] if masks is None else _listed(masks)[0]
+    shapes = [
+        _core.check_array(array, f"weights[{number}]", write=apply)
+        for number, array in enumerate(arrays)
+    ]
+    olds = [None] * len(arrays) if old is None else _masks("old", old)
+    new = [Mask(shape) for shape in shapes] if masks is None else _masks("out", masks)
     _core.build_masks(arrays, new, olds, apply=apply, threads=threads, **rule)
     return new if many else new[0]
 
@@ -99,7 +115,7 @@ def build_mask(
     >>> np.asarray(build_mask(weights, threshold=0.5, delta=0.01))
     array([ True, False, False,  True])
     """
-    rule = {"filler": filler, "threshold": threshold, "delta": delta, "seed": seed}
+    rule = parse_rule(filler, threshold, delta, seed)
     return _rebuild(weights, out, old, rule, apply=False, threads=threads)
 
 
@@ -124,7 +140,7 @@ def rebuild_and_apply(
     >>> weights
     array([ 0.3,  0. ,  0. , -0.7], dtype=float32)
     """
-    rule = {"filler": filler, "threshold": threshold, "delta": delta, "seed": seed}
+    rule = parse_rule(filler, threshold, delta, seed)
     return _rebuild(weights, mask, mask, rule, apply=True, threads=threads)
 
 
@@ -140,7 +156,7 @@ def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) ->
     """
     arrays, many = _listed(weights)
     outs = [None] * len(arrays) if out is None else _listed(out)[0]
-    _core.apply_masks(arrays, _listed(mask)[0], outs, [None] * len(arrays), threads=threads)
+    _core.apply_masks(arrays, _masks("mask", mask), outs, [None] * len(arrays), threads=threads)
     written = arrays if out is None else outs
     return written if many else written[0]
 
@@ -153,7 +169,8 @@ def pack_weights(weights: Array, mask: Mask, *, threads: int = 0) -> Array:
     >>> pack_weights(weights, Mask.from_array(weights != 0))
     array([3., 5.])
     """
-    values = _empty_like(weights, (mask.size - mask.zeros,))
+    _masks("mask", mask)
+    values = empty_like(weights, (mask.size - mask.zeros,))
     _core.pack_weights(weights, mask, values, threads=threads)
     return values
 
@@ -168,16 +185,21 @@ def unpack_weights(values: Array, mask: Mask, *, out: Array = None, threads: int
             the memory of `values`.
         threads: At most this many.
     """
-    dense = _empty_like(values, mask.shape) if out is None else out
+    _masks("mask", mask)
+    dense = empty_like(values, mask.shape) if out is None else out
     _core.unpack_weights(values, mask, dense, threads=threads)
     return dense
 
 
-def _empty_like(array: Array, shape: tuple[int, ...]) -> Array:
+def empty_like(array: Array, shape: tuple[int, ...]) -> Array:
     """Uninitialized memory of the array's own kind and dtype."""
     if isinstance(array, np.ndarray):
         return np.empty(shape, dtype=array.dtype)
-    return array.new_empty(shape)
+    if hasattr(array, "new_empty"):
+        return array.new_empty(shape)
+    raise InvalidType(
+        f"expected a numpy array or a torch tensor to make one like it, got {type(array).__name__}"
+    )
 
 
 def count_zeros(weights: Any, *, threads: int = 0) -> Any:
@@ -187,8 +209,8 @@ def count_zeros(weights: Any, *, threads: int = 0) -> Any:
     >>> count_zeros(np.array([0.0, -0.0, 1.0]))
     2
     """
-    if isinstance(weights, Mask):
-        return weights.zeros
-    arrays, many = _listed(weights)
-    counts = _core.count_zeros(arrays, threads=threads)
+    items, many = _listed(weights)
+    arrays = [item for item in items if not isinstance(item, Mask)]
+    counted = iter(_core.count_zeros(arrays, threads=threads))
+    counts = [item.zeros if isinstance(item, Mask) else next(counted) for item in items]
     return counts if many else counts[0]

@@ -44,7 +44,10 @@ def _wrong_type(name: str, expected: str, value: object) -> InvalidType:
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise InvalidArgument(f"{name}: expected a float64 number, got a larger one") from None
     raise _wrong_type(name, "a number", value)
 
 
@@ -97,6 +100,26 @@ def parse(given: dict[str, Any]) -> Parameters:
         in_place=values["in_place"],
         seed=_bounded("seed", values["seed"], 64),
     )
+
+
+def parse_rule(filler: object, threshold: object, delta: object, seed: object) -> dict[str, Any]:
+    """The typed arguments of a rebuild; ranges of the numbers are checked by the native core."""
+    return {
+        "filler": _word("filler", filler),
+        "threshold": _number("threshold", threshold),
+        "delta": _number("delta", delta),
+        "seed": _bounded("seed", seed, 64),
+    }
+
+
+def parse_index(value: object, count: int) -> int:
+    """The number of a tensor of a cell that has `count` of them."""
+    index = _integer("index", value)
+    if not 0 <= index < count:
+        raise InvalidArgument(
+            f"index: expected a number less than {count}, the tensors of the cell, got {index}"
+        )
+    return index
 
 
 def parse_batch_size(value: object) -> int:

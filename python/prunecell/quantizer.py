@@ -11,7 +11,15 @@ import numpy as np
 
 from prunecell import _core
 from prunecell._core import Figures, Mask, WrongState
-from prunecell.parameters import UNUSED, Parameters, parse, parse_batch_size
+from prunecell.ops import empty_like
+from prunecell.parameters import (
+    LEGAL,
+    UNUSED,
+    Parameters,
+    parse,
+    parse_batch_size,
+    parse_index,
+)
 
 Array = Any
 CellArrays = tuple[Array, Array, Array]
@@ -127,7 +135,7 @@ class PruneCell:
                 raise _core.InvalidArgument(
                     f"diff_weights: expected the shape of the weights {shape}, got {diff_shape}"
                 )
-        pruned = None if self.in_place else np.empty_like(weights)
+        pruned = None if self.in_place else empty_like(weights, shape)
         return self._add(shape, "", _Arrays(weights, diff_weights, pruned))
 
     def add_biases(self, biases: Array, diff_biases: Array = None) -> None:
@@ -188,7 +196,9 @@ class PruneCell:
 
     def get_quantized_weights(self, index: int = 0) -> Array:
         """The pruned weights of a tensor: the array itself, or the buffer where not in place."""
-        weights, _, pruned = self._arrays()[index]
+        weights, _, pruned = self._arrays()[self._index(index)]
+        if pruned is not None and not self._core.initialized:
+            raise WrongState("get_quantized_weights: not initialized, call initialize first")
         return weights if pruned is None else pruned
 
     def get_quantized_biases(self, index: int = 0) -> Array:
@@ -199,7 +209,7 @@ class PruneCell:
         """The mask in force, live: it changes with the cell. All ones in mode Identity."""
         if not self._core.initialized:
             raise WrongState("get_pruned_masks: the cell is not initialized, call initialize first")
-        mask = self._core.mask(index)
+        mask = self._core.mask(self._index(index))
         return Mask(self._core.shape(index)) if mask is None else mask
 
     def set_pruned_masks(self, index: int, mask: Mask | Array) -> None:
@@ -209,7 +219,7 @@ class PruneCell:
         """
         if not isinstance(mask, Mask):
             mask = Mask.from_array(np.asarray(mask, dtype=bool))
-        self._core.set_mask(index, mask)
+        self._core.set_mask(self._index(index), mask)
         self.propagate()
 
     def get_current_threshold(self) -> float:
@@ -218,7 +228,7 @@ class PruneCell:
 
     def figures(self, index: int = 0) -> Figures:
         """Sparsity of one tensor: asked, reached, zeros, level, overshoot."""
-        return self._core.figures(index)
+        return self._core.figures(self._index(index))
 
     @property
     def initialized(self) -> bool:
@@ -239,6 +249,8 @@ class PruneCell:
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
+        if not self._core.initialized:
+            raise WrongState("state_dict: the cell is not initialized, call initialize first")
         return self._core.save()
 
     def load_state_dict(self, state: dict[str, Any], *, keep_parameters: bool = False) -> None:
@@ -263,7 +275,7 @@ class PruneCell:
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         tensors = [(self._core.shape(t), self._core.name(t)) for t in range(len(self._sources))]
-        state["_core"] = (tensors, self._core.save() if self._core.initialized else None)
+        state["_core"] = (tensors, self._core.save())
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -272,8 +284,7 @@ class PruneCell:
         self._core = _core.PruneCell(self._parameters.as_dict())
         for shape, name in tensors:
             self._core.add_tensor(shape, name)
-        if saved is not None:
-            self._core.load(saved)
+        self._core.load(saved)
 
     # The rest
 
@@ -283,6 +294,11 @@ class PruneCell:
         if name in UNUSED:
             return self.__dict__["_unused"][name]
         raise AttributeError(f"'PruneCell' object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in LEGAL:
+            raise AttributeError(f"{name}: the parameters of a cell are fixed when it is made")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         own = self._parameters.as_dict()
@@ -307,6 +323,9 @@ class PruneCell:
                 self._core.drop_tensor(number)
             found.append(arrays or (None, None, None))
         return found
+
+    def _index(self, value: object) -> int:
+        return parse_index(value, len(self._sources))
 
     def _written(self) -> None:
         for source in self._sources:

@@ -158,3 +158,18 @@ def test_a_weight_on_no_device_of_ours_is_refused_by_name() -> None:
     with pytest.raises(prunecell.InvalidArgument, match="'a'"):
         cell.quantizer = prunecell.PruneCell()
     model.module.to_empty(device="cpu")
+
+
+def test_flushing_denormals_changes_no_mask() -> None:
+    weights = torch.arange(1, 65, dtype=torch.float32) * 2.0**-149
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor does not flush denormals")
+    try:
+        flushed = prunecell.build_mask(weights, threshold=0.5, delta=7e-45)
+        tiny = prunecell.build_mask(torch.ones(8), threshold=1e-40, delta=0.5)
+        prunecell.PruneCell(delta=7e-45)
+    finally:
+        torch.set_flush_denormal(False)
+    assert flushed == prunecell.build_mask(weights, threshold=0.5, delta=7e-45)
+    assert 32 <= flushed.zeros < 64
+    assert tiny.zeros == 8

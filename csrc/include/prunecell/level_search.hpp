@@ -52,9 +52,12 @@ class LevelSearch {
   std::uint32_t last_key() const { return last_; }
 
  private:
+  void check_totals(std::span<const std::int64_t> totals) const;
+
   std::int64_t size_, need_;
   float threshold_, delta_;
   std::uint32_t first_ = 0, last_ = 0;
+  std::int64_t below_ = 0, inside_;  ///< weights below the bracket and in it, as the round before counted them
   std::int64_t level_ = 0;
   int rounds_ = 0;
   bool done_ = false;

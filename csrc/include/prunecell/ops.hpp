@@ -77,6 +77,9 @@ void pack_weights(const Context& context, std::span<const Job> jobs, std::span<R
 /// +0 where pruned.
 void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
 
+/// x rounded to float32, denormals kept whatever the flush-to-zero state of the thread: how parameters are rounded.
+float to_float32(double x);
+
 /// need(n, t) of docs/semantics.md: the smallest number of pruned weights whose share of `size` reaches
 /// `threshold`. Throws InvalidArgument for a negative size or a threshold outside [0, 1].
 std::int64_t need(std::int64_t size, float threshold);

@@ -49,7 +49,8 @@ struct CellState {
   struct Tensor {
     Shape shape;
     Figures figures;
-    std::vector<std::byte> mask;  ///< saved form (mask.hpp); empty in mode Identity
+    bool initialized = true;
+    std::vector<std::byte> mask;  ///< saved form (mask.hpp); empty in mode Identity and where not initialized
   };
   std::int64_t format = current_format;
   Parameters parameters;
@@ -91,6 +92,7 @@ class PruneCell {
   /// Replaces a mask by the caller's. In place, the next rise only adds zeros to it.
   void set_mask(std::size_t tensor, const Mask& mask);
 
+  /// The state as it is, also of a cell with tensors that are not initialized yet.
   CellState save() const;
 
   /// Continues from a state. Throws InvalidArgument, changing nothing, for another format, number or shape

@@ -47,7 +47,7 @@ void replace_pruned(std::uint32_t* keys, std::int64_t n, const std::uint32_t* wo
 template <class Predicate>
 inline std::uint32_t pack_bits(const std::uint32_t* items, int count, Predicate&& predicate) {
   std::uint32_t word = 0;
-#pragma omp simd reduction(|:word)
+#pragma omp simd reduction(| : word)
   for (int j = 0; j < count; ++j) word |= std::uint32_t(predicate(items[j])) << j;
   return word;
 }
@@ -68,9 +68,10 @@ std::int64_t split(const std::uint32_t* keys, std::int64_t n, std::uint32_t firs
   below += smaller;
 
   std::uint32_t hits[tile_size / 32];  // all of them first: the loop that finds them stays free of branches
-  for_each_word(n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
-    hits[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key - first <= width; });
-  });
+  for_each_word(
+      n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+        hits[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key - first <= width; });
+      });
   std::int64_t found = 0;
   for (std::int64_t i = 0; i < n; i += 32) {
     std::uint32_t word = hits[i / 32];
@@ -81,10 +82,11 @@ std::int64_t split(const std::uint32_t* keys, std::int64_t n, std::uint32_t firs
 
 std::int64_t pack_above(const std::uint32_t* keys, std::int64_t n, std::uint32_t limit, std::uint32_t* words) {
   std::int64_t ones = 0;
-  for_each_word(n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
-    words[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key > limit; });
-    ones += __builtin_popcount(words[i / 32]);
-  });
+  for_each_word(
+      n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+        words[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key > limit; });
+        ones += __builtin_popcount(words[i / 32]);
+      });
   return ones;
 }
 

@@ -35,7 +35,7 @@ std::byte* value_at(const TensorView& values, std::int64_t index) {
 template <class Body>
 void for_each_packed_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
   const Offsets offsets = offsets_of(jobs, results);
-  for_each_tile(context, jobs, results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, mask_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
     body(jobs[tile.job], tile, offsets[tile.job][std::size_t(tile.first / tile_size)], scratch);
     return TileResult{};
   });

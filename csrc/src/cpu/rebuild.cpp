@@ -49,7 +49,7 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
     results[j] = {.need = decision.need, .level = decision.level};
     if (jobs[j].rule.filler == Filler::iter_nonstruct) results[j].limit = std::bit_cast<float>(decision.limit);
   }
-  for_each_tile(context, jobs, results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
     const Job& job = jobs[tile.job];
     TileResult done;
     done.zeros = write_mask(job, decisions[tile.job], tile, scratch.keys);

@@ -22,7 +22,7 @@ bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
 }
 
 void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_tile(context, jobs, results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
     const Job& job = jobs[tile.job];
     const std::int64_t ones = count_ones(job.mask.words + tile.first / 32, word_count(tile.size));
     return TileResult{.zeros = tile.size - ones, .changed = select_tile(job, tile, scratch)};
@@ -30,7 +30,7 @@ void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Re
 }
 
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_tile(context, jobs, results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
     read_magnitudes(jobs[tile.job].weights, {}, tile, scratch.keys);
     std::uint32_t words[tile_size / 32];
     return TileResult{.zeros = tile.size - kernels().pack_above(scratch.keys.keys, tile.size, 0, words)};

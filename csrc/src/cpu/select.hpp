@@ -28,11 +28,22 @@ struct TileResult {
 /// Applies the mask, as it stands, to one tile. Returns whether a weight in place was not masked yet.
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
 
-/// body(tile, scratch) -> TileResult for all tiles, in one parallel region; sums go to `results`.
-template <class Body>
-void for_each_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
+/// Sizes of the jobs' dense tensors, seen as their weights or as their masks.
+inline std::vector<std::int64_t> weight_sizes(std::span<const Job> jobs) {
   std::vector<std::int64_t> sizes;
-  for (const Job& job : jobs) sizes.push_back(job.mask.words ? job.mask.size : job.weights.size);
+  for (const Job& job : jobs) sizes.push_back(job.weights.size);
+  return sizes;
+}
+inline std::vector<std::int64_t> mask_sizes(std::span<const Job> jobs) {
+  std::vector<std::int64_t> sizes;
+  for (const Job& job : jobs) sizes.push_back(job.mask.size);
+  return sizes;
+}
+
+/// body(tile, scratch) -> TileResult for all tiles of tensors of these sizes, one per job, in one parallel region;
+/// sums go to `results`.
+template <class Body>
+void for_each_tile(const Context& context, std::vector<std::int64_t> sizes, std::span<Result> results, Body&& body) {
   const TileList tiles(std::move(sizes));
   const int threads = tiles.threads(context.threads);
   const auto scratch = std::make_unique_for_overwrite<Scratch[]>(std::size_t(threads));
