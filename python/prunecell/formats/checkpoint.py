@@ -1,0 +1,92 @@
+"""`save` and `load`: a model or a dict of arrays in one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from prunecell._core import InvalidType
+from prunecell.formats import with_torch
+from prunecell.formats.bitmask import PARTS
+from prunecell.formats.pack_reader import PackReader
+from prunecell.formats.pack_writer import PackWriter
+
+# The keys of a pruned cell in a state_dict.
+_MASK, _WEIGHT = "prune_mask", "weight"
+
+
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    metadata: dict[str, str] | None = None,
+    pack: bool = True,
+) -> None:
+    """Saves as safetensors, packed where that makes the file smaller. Nothing is lost.
+
+    The file is written beside and renamed: `path` is the old file or the whole new one, whatever
+    happens meanwhile.
+
+    Args:
+        model: Arrays or tensors by name, or whatever has a `state_dict()` that gives them.
+        path: The file to write or to replace.
+        metadata: Words to store beside ours.
+        pack: False writes every tensor dense.
+
+    Raises:
+        InvalidType: A value that is no array of numbers; its name is said.
+        InvalidArgument: Names or words that cannot be stored, or a path that is not that of a file.
+        OSError: The file cannot be written. The old one is as it was.
+
+    >>> import os, tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save({"w": np.eye(1000)}, f"{folder}/eye.safetensors")
+    ...     print(os.path.getsize(f"{folder}/eye.safetensors") < 1000 * 1000)
+    ...     print(load(f"{folder}/eye.safetensors")["w"].sum())
+    True
+    1000.0
+    """
+    tensors = _tensors(model)
+    tensors_of_torch = all(with_torch.is_tensor(value) for value in tensors.values())
+    words = {"format": "pt" if tensors_of_torch else "np"} | (metadata or {})
+    in_file: set[str] = set()
+    with PackWriter(path, metadata=words, pack=pack) as file:
+        for name, value in tensors.items():
+            cell, _, last = name.rpartition(".")
+            prefix = f"{cell}." if cell else ""
+            if name in in_file:
+                file.add_mask(name, prefix + _WEIGHT)
+                continue
+            mask = prefix + _MASK if last == _WEIGHT and prefix + _MASK in tensors else None
+            free = not any(f"{name}.{part}" in tensors for part in PARTS)
+            beside = None if mask is None else (mask, tensors[mask])
+            if file.add(name, value, mask=beside, pack=free) and mask is not None:
+                in_file.add(mask)
+
+
+def load(path: str | os.PathLike[str], *, framework: str = "numpy") -> dict[str, Any]:
+    """All tensors of a safetensors file, dense, in the order in which they were saved.
+
+    Args:
+        path: A file that `save` or any other program wrote.
+        framework: "numpy" for arrays, "torch" for tensors.
+
+    Raises:
+        BadFile: A damaged file.
+        OSError: It cannot be read.
+    """
+    with PackReader(path, framework=framework) as file:
+        return {name: file[name] for name in file}
+
+
+def _tensors(model: Any) -> Mapping[str, Any]:
+    given = model if isinstance(model, Mapping) else None
+    if given is None and callable(getattr(model, "state_dict", None)):
+        given = model.state_dict()
+    if not isinstance(given, Mapping):
+        raise InvalidType(f"save: expected a dict of arrays or a model, got {type(model).__name__}")
+    for name in given:
+        if not isinstance(name, str):
+            raise InvalidType(f"save: expected names of type str, got {name!r}")
+    return given

@@ -1,0 +1,69 @@
+"""What a file of ours says about its tensors: one entry of JSON in the metadata.
+
+    {"format": 1, "tensors": {"fc.weight": {"sparsity": 0.9, "packed": true}, ...}}
+
+It names every tensor in the order of the model. `sparsity` is the share of exact +0. `packed` says
+that four tensors stand for this one; `bitmask_of` that this one is the bitmask of another.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunecell.formats.bad_file import bad_file, said
+
+KEY = "prunecell"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is said about one tensor."""
+
+    sparsity: float | None = None
+    packed: bool = False
+    bitmask_of: str | None = None
+
+
+def encode(notes: dict[str, Note]) -> str:
+    """The text of the entry."""
+    tensors = {name: _fields(note) for name, note in notes.items()}
+    fields = {"format": _FORMAT, "tensors": tensors}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fields(note: Note) -> dict[str, Any]:
+    if note.bitmask_of is not None:
+        return {"bitmask_of": note.bitmask_of}
+    return {"sparsity": note.sparsity} | ({"packed": True} if note.packed else {})
+
+
+def decode(text: str, path: Path) -> dict[str, Note]:
+    """The reverse of `encode`, believing nothing.
+
+    Raises:
+        BadFile: Text that `encode` would not give.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise bad_file(path, None, f"JSON in metadata {KEY!r}", said(str(error))) from None
+    tensors = fields.get("tensors") if isinstance(fields, dict) else None
+    if not isinstance(tensors, dict):
+        raise bad_file(path, None, f"an object with tensors in metadata {KEY!r}", fields)
+    if fields.get("format") != _FORMAT:
+        raise bad_file(path, None, f"format {_FORMAT} in metadata {KEY!r}", fields.get("format"))
+    return {name: _note(one, name, path) for name, one in tensors.items()}
+
+
+def _note(fields: Any, name: str, path: Path) -> Note:
+    if isinstance(fields, dict) and set(fields) <= {"sparsity", "packed", "bitmask_of"}:
+        note = Note(**fields)
+        number = note.sparsity is None or type(note.sparsity) in (int, float)
+        owner = note.bitmask_of is None or isinstance(note.bitmask_of, str)
+        if number and owner and type(note.packed) is bool:
+            return note
+    raise bad_file(path, name, "sparsity, packed or bitmask_of in the metadata", fields)

@@ -1,0 +1,107 @@
+"""`SafetensorsReader`: a safetensors file, read tensor by tensor."""
+
+from __future__ import annotations
+
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from prunecell._core import InvalidArgument
+from prunecell.formats.bad_file import bad_file, said
+from prunecell.formats.header import MAX_HEADER, Entry, parse
+from prunecell.formats.stored import Stored
+
+_PREFIX = 8  # bytes of the header's length
+
+
+class SafetensorsReader:
+    """An open file. What is wrong with its header is found when it is opened.
+
+    Not for several threads at once: each opens its own.
+
+    Attributes:
+        path: As it was given.
+        entries: The tensors by name, in the order of the header.
+        metadata: Words that came with them.
+
+    Raises:
+        BadFile: Not a safetensors file, or a damaged one.
+        OSError: It cannot be opened.
+    """
+
+    # Reads, not a memory map: a map raises SIGBUS where another process truncates the file.
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        # Before opening: opening a pipe blocks, and a device has no end.
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            kind = "directory" if self.path.is_dir() else "device or pipe"
+            raise bad_file(self.path, None, "a file", said(f"a {kind}"))
+        self._file = FileIO(self.path)
+        try:
+            self._data_start, raw = self._header()
+            data_size = os.fstat(self._file.fileno()).st_size - self._data_start
+            self.entries, self.metadata = parse(raw, data_size, self.path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _header(self) -> tuple[int, bytes]:
+        size = os.fstat(self._file.fileno()).st_size
+        if size < _PREFIX:
+            raise bad_file(self.path, None, f"at least {_PREFIX} bytes", size)
+        length = int.from_bytes(self._file.read(_PREFIX), "little")
+        limit = min(size - _PREFIX, MAX_HEADER)
+        if length > limit:
+            raise bad_file(self.path, None, f"a header of at most {limit} bytes", length)
+        raw = bytearray(length)
+        self._fill(memoryview(raw), _PREFIX, "header")
+        return _PREFIX + length, bytes(raw)
+
+    def read(self, name: str) -> Stored:
+        """One tensor, in memory of its own.
+
+        Raises:
+            InvalidArgument: No tensor of that name.
+        """
+        one = self.entry(name)
+        bits = np.empty((one.stop - one.start) // one.dtype.size, dtype=one.dtype.bits)
+        if bits.size:
+            self._fill(bits.data.cast("B"), self._data_start + one.start, name)
+        if one.dtype.name == "BOOL" and bits.size and bits.max() > 1:
+            raise bad_file(self.path, name, "0 or 1 in a tensor of BOOL", int(bits.max()))
+        return Stored(one.dtype, one.shape, bits)
+
+    def entry(self, name: str) -> Entry:
+        """What the header says of a tensor."""
+        if name not in self.entries:
+            raise InvalidArgument(f"{self.path}: no tensor is named {name!r}")
+        return self.entries[name]
+
+    def _fill(self, memory: memoryview, offset: int, what: str) -> None:
+        self._file.seek(offset)
+        done = 0
+        while done < len(memory):  # a system call reads at most 2 GiB
+            count = self._file.readinto(memory[done:])
+            if not count:
+                raise bad_file(self.path, what, f"{len(memory)} bytes", done)
+            done += count
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> SafetensorsReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,102 @@
+"""Pruned tensors as compressed sparse rows, the interchange form of SciPy and torch.
+
+The tensor is seen as a matrix: first extent by all others. Entries are what a mask keeps, or what
+is not exactly +0.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunecell._core import InvalidArgument, Mask
+from prunecell.formats import with_torch
+from prunecell.formats.bitmask import Packed, bitmask_of, layout, row_counts
+from prunecell.formats.stored import Stored
+
+_NOT_OF_SCIPY = ("F16", "BF16")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    values: Stored
+    columns: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    shape: tuple[int, int]
+
+
+def to_scipy_csr(weights: Any, mask: Mask | None = None) -> Any:
+    """A `scipy.sparse.csr_array` of rows = first extent.
+
+    SciPy has no floats of 16 bits: float16 and bfloat16 become float32, which holds their values.
+
+    Args:
+        weights: A numpy array or a torch tensor.
+        mask: What to enter; None: what is not exactly +0.
+
+    Raises:
+        ModuleNotFoundError: SciPy is not installed.
+        InvalidArgument: A mask of another shape.
+        InvalidType: An element type that SciPy lacks.
+    """
+    try:
+        sparse: Any = import_module("scipy.sparse")
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "to_scipy_csr needs SciPy: pip install 'prunecell[scipy]'"
+        ) from error
+    rows = _rows_of(weights, mask)
+    values = rows.values.numpy()
+    if rows.values.dtype.name in _NOT_OF_SCIPY:
+        values = _widened(rows.values)
+    return sparse.csr_array((values, rows.columns, rows.starts), shape=rows.shape)
+
+
+def to_torch_csr(weights: Any, mask: Mask | None = None) -> Any:
+    """A torch tensor of layout `sparse_csr`, of the weights' own element type.
+
+    Args:
+        weights: A numpy array or a torch tensor.
+        mask: What to enter; None: what is not exactly +0.
+
+    Raises:
+        ModuleNotFoundError: PyTorch is not installed.
+        InvalidArgument: A mask of another shape.
+    """
+    torch = with_torch.require()
+    rows = _rows_of(weights, mask)
+    starts, columns = torch.from_numpy(rows.starts), torch.from_numpy(rows.columns)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        # Said explicitly, for torch warns otherwise; these rows are right as they were built.
+        return torch.sparse_csr_tensor(
+            starts, columns, rows.values.torch(), rows.shape, check_invariants=False
+        )
+
+
+def _rows_of(weights: Any, mask: Mask | None) -> _Rows:
+    tensor = Stored.of(weights, "weights")
+    if mask is not None and mask.shape != tensor.shape:
+        raise InvalidArgument(
+            f"mask: expected the shape of the weights {tensor.shape}, got {mask.shape}"
+        )
+    bitmask = bitmask_of(tensor) if mask is None else mask.saved()
+    count, columns, _ = layout(tensor.shape)
+    bits = np.unpackbits(bitmask, axis=1, count=columns, bitorder="little")
+    starts = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum(row_counts(bitmask), out=starts[1:])
+    return _Rows(Packed.of(tensor, bitmask).values, np.nonzero(bits)[1], starts, (count, columns))
+
+
+def _widened(values: Stored) -> NDArray[np.float32]:
+    if values.dtype.name == "F16":
+        return values.numpy().astype(np.float32)
+    # bfloat16 is the upper half of a float32.
+    wide = values.bits.astype(np.uint32) << np.uint32(16)
+    floats: NDArray[np.float32] = wide.view(np.float32)
+    return floats

@@ -1,0 +1,65 @@
+"""Torch tensors in and out: the one module here that imports torch, and only when called."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prunecell._core import InvalidType
+
+if TYPE_CHECKING:
+    from prunecell.formats.dtypes import DType
+
+# from_numpy of older versions knows no unsigned integers beyond 8 bits.
+_INTEGERS = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
+
+
+def require() -> Any:
+    """The torch module.
+
+    Raises:
+        ModuleNotFoundError: Saying what to install.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "torch tensors need PyTorch: pip install 'prunecell[torch]'"
+        ) from error
+    return torch
+
+
+def is_tensor(array: object) -> bool:
+    """Whether it is a torch tensor; torch is not imported for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def bits_of(tensor: Any, name: str) -> tuple[Any, str, tuple[int, ...]]:
+    """Values as 1-D unsigned integers, name of the element type, shape."""
+    torch = require()
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        raise InvalidType(
+            f"tensor {name!r}: expected a dense tensor with values, "
+            f"got layout {tensor.layout} on device {tensor.device}"
+        )
+    size, dtype = tensor.element_size(), str(tensor.dtype).removeprefix("torch.")
+    if size not in _INTEGERS or tensor.is_quantized:
+        raise InvalidType(f"tensor {name!r}: expected plain numbers, got {tensor.dtype}")
+    plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    integers = plain.reshape(-1).view(getattr(torch, _INTEGERS[size]))
+    return integers.numpy().view(f"<u{size}"), dtype, tuple(tensor.shape)
+
+
+def tensor_of(bits: Any, dtype: DType, shape: tuple[int, ...]) -> Any:
+    """A tensor that shares the memory of `bits`."""
+    torch = require()
+    wanted = getattr(torch, dtype.numpy_name, None)
+    if wanted is None:
+        raise InvalidType(
+            f"expected an element type that torch {torch.__version__} knows, got {dtype.name}"
+        )
+    integers = torch.from_numpy(bits.view(np.dtype(_INTEGERS[dtype.size])))
+    return integers.view(wanted).reshape(shape)
