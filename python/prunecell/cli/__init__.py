@@ -1,0 +1,5 @@
+"""The command line: `prunecell inspect`, `prune`, `train`, `report`. See docs/cli.md."""
+
+from prunecell.cli.app import main
+
+__all__ = ["main"]

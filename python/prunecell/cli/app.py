@@ -1,0 +1,86 @@
+"""`main`: from arguments to an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from prunecell import Error, __version__
+from prunecell.cli import inspect, prune, report, train
+from prunecell.cli.errors import CommandError
+from prunecell.cli.parser import Parser, complain
+from prunecell.config import ConfigError
+
+_INTERRUPTED = 130  # what a shell reports of a program that ctrl-C ended
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="prunecell",
+        description="Prunes neural networks, and shows what is in their files.",
+        epilog="exit codes: 0 done, 1 it failed, 2 the command line cannot be meant",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"prunecell {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in (inspect, prune, train, report):
+        command.add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: Arguments without the program's name; None: those of the process.
+
+    Returns:
+        0, or 1 where the command failed, or 2 where it cannot be meant.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # of argparse: help, version, mistakes
+        return int(end.code or 0)
+    program = f"prunecell {arguments.command}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_rest, **_more: complain(
+            program, f"warning: {message}"
+        )
+        code, complaint = _run(arguments)
+    if complaint:
+        complain(program, complaint)
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> tuple[int, str]:
+    """Exit code of a command and what is to be said about it."""
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except CommandError as error:
+        code, complaint = error.code, str(error)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code, complaint = 1, ""
+    except (Error, ConfigError, OSError) as error:
+        code, complaint = 1, _text(error)
+    except MemoryError as error:
+        code, complaint = 1, f"not enough memory: {error}"
+    except KeyboardInterrupt:
+        code, complaint = _INTERRUPTED, "interrupted"
+    else:
+        code, complaint = 0, ""
+    return code, complaint
+
+
+def _text(error: Any) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f"{error.filename}: {os.strerror(error.errno).lower()}"
+    return str(error)

@@ -1,0 +1,56 @@
+"""What is asked of paths before any work begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prunecell.cli.errors import CommandError
+from prunecell.formats.atomic import replacing
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what the system says about `path` into the message of a failed command."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a BadFile says it all
+            raise
+        raise CommandError(f"{path}: {os.strerror(error.errno).lower()}") from None
+
+
+def check_readable(path: Path) -> None:
+    """Refuses what is not a file that can be read.
+
+    Raises:
+        CommandError: Saying why.
+    """
+    with reading(path):
+        if path.is_dir():
+            raise CommandError(f"{path}: expected a file, got a folder")
+        if not path.is_file() and path.exists():
+            raise CommandError(f"{path}: expected a file, got a device or pipe")
+        path.open("rb").close()
+
+
+def check_writable(path: Path) -> None:
+    """Refuses an output that could only fail after all the work.
+
+    Raises:
+        CommandError: Its folder does not exist or cannot be written to, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise CommandError(f"{path}: expected the name of a file to write, got a folder")
+    if not path.parent.is_dir():
+        raise CommandError(f"{path}: its folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CommandError(f"{path}: its folder {path.parent} cannot be written to")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole text file, or leaves the old one."""
+    with replacing(path) as file:
+        file.write(text.encode())

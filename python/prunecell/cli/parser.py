@@ -1,0 +1,62 @@
+"""The parser that all commands share: one line for a mistake, examples in every help text."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from prunecell.cli.select import EMBEDDINGS
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Commands = object
+Run = Callable[[argparse.Namespace], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of repeating the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with exit code 2."""
+        message = message.replace("argument ", "", 1)
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def add_command(
+    commands: Commands, name: str, *, summary: str, more: str, examples: str, run: Run
+) -> argparse.ArgumentParser:
+    """A command of its own, whose arguments are to be added."""
+    description = "\n".join(textwrap.wrap(f"{summary} {more}", 79))
+    indented = "\n".join(f"  {line}" for line in examples.strip().splitlines())
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=f"examples:\n{indented}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run, command=name)
+    return parser
+
+
+def add_patterns(parser: argparse.ArgumentParser) -> None:
+    """The options that choose tensors by name."""
+    repeated: dict[str, Any] = {"action": "append", "default": [], "metavar": "PATTERN"}
+    known = " ".join(EMBEDDINGS)
+    for option, text in (
+        ("--include", "only tensors of these names (* and ? stand for anything); may be repeated"),
+        ("--exclude", "no tensors of these names; may be repeated"),
+        ("--embeddings", f"names that count as embeddings in the figures (default: {known})"),
+    ):
+        parser.add_argument(option, **repeated, help=text)
+
+
+def complain(program: str, message: object) -> None:
+    """One line on stderr."""
+    line = " ".join(str(message).split())
+    sys.stderr.write(f"{program}: {line}\n")

@@ -1,0 +1,87 @@
+"""What `prunecell prune` is to do with each tensor, decided before any is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prunecell import PruneCell, config
+from prunecell._core import derive_seed
+from prunecell.cli.errors import CommandError, UsageError
+from prunecell.cli.select import named, selected
+from prunecell.cli.tensors import Listed
+
+_WEIGHT = ".weight"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one tensor is pruned."""
+
+    filler: str
+    threshold: float
+    delta: float
+    seed: int
+
+
+def module_of(name: str) -> str:
+    """The module that a tensor is the weight of; other tensors count as modules themselves."""
+    return name.removesuffix(_WEIGHT)
+
+
+def by_options(
+    tensors: Mapping[str, Listed], cell: PruneCell, include: list[str], exclude: list[str]
+) -> dict[str, Rule]:
+    """One rule for all prunable tensors that the patterns leave.
+
+    Raises:
+        UsageError: A pattern that fits no prunable tensor.
+        CommandError: There is none at all.
+    """
+    names = [one.name for one in tensors.values() if one.prunable]
+    if not names:
+        raise CommandError("expected floating tensors of two or more dimensions, the file has none")
+    return {name: _rule(cell, name) for name in selected(names, include, exclude)}
+
+
+def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, Rule]:
+    """A rule for each section of an INI file with QWeight=Prune.
+
+    Raises:
+        ConfigError: Anything in the file that cannot be meant.
+        UsageError: A section that fits no tensor, or none that can be pruned.
+    """
+    cells = config.load_ini(path)
+    if not cells:
+        raise UsageError(f"{path}: expected a section with QWeight=Prune, there is none")
+    rules = {}
+    for section, cell in cells.items():
+        name = _tensor_of(section, tensors, path)
+        if not tensors[name].prunable:
+            shape = "x".join(map(str, tensors[name].shape)) or "a number"
+            raise UsageError(
+                f"{path}: section [{section}]: expected a floating tensor of two or more "
+                f"dimensions, {name} is {tensors[name].dtype} {shape}"
+            )
+        rules[name] = _rule(cell, name, seed)
+    return rules
+
+
+def _tensor_of(section: str, tensors: Mapping[str, Listed], path: str) -> str:
+    for name in (section, section + _WEIGHT):
+        if name in tensors:
+            return name
+    known = [module_of(one.name) for one in tensors.values() if one.prunable]
+    raise UsageError(f"{path}: section [{section}] fits no tensor: expected one of {named(known)}")
+
+
+def _rule(cell: PruneCell, name: str, seed: int | None = None) -> Rule:
+    """What a schedule comes to in the end. A file has no epochs: Gradual is pruned at once."""
+    filler, threshold = cell.prune_filler, cell.threshold
+    if cell.prune_mode == "Identity":
+        filler = "None"
+    elif cell.prune_mode == "Gradual":
+        threshold = max(threshold, cell.start)
+    # As a cell of a model draws: equal layers get different masks.
+    drawn = derive_seed(cell.seed if seed is None else seed, module_of(name))
+    return Rule(filler, threshold, cell.delta, drawn)

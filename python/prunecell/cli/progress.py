@@ -1,0 +1,70 @@
+"""A progress bar on a terminal; silence where nobody watches."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from types import TracebackType
+from typing import TextIO
+
+_REDRAW_SECONDS = 0.1
+_BAR_WIDTH = 24
+
+
+class Progress:
+    """Counts from 0 to `total` on one line of stderr, which is erased in the end.
+
+    Args:
+        title: What is going on.
+        total: Units of all the work.
+        show: False: draw nothing, as where stderr is no terminal.
+    """
+
+    def __init__(self, title: str, total: int, *, show: bool = True) -> None:
+        self._title, self._total = title, max(total, 1)
+        self._stream: TextIO = sys.stderr
+        self._show = show and self._stream.isatty()
+        self._done = 0
+        self._note = ""
+        self._start = time.monotonic()
+        self._drawn = 0.0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._show and self._drawn:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def advance(self, units: int, note: str | None = None) -> None:
+        """`units` more are done; `note` stands behind the bar from now on."""
+        self._done += units
+        if note is not None:
+            self._note = note
+        now = time.monotonic()
+        if self._show and now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            self._draw(now - self._start)
+
+    def _draw(self, seconds: float) -> None:
+        share = min(self._done / self._total, 1.0)
+        full = round(share * _BAR_WIDTH)
+        bar = "#" * full + "." * (_BAR_WIDTH - full)
+        left = _clock(seconds / share - seconds) if share > 0 else "--:--"
+        line = f"{self._title} [{bar}] {share:4.0%} {left} left  {self._note}"
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write("\r\x1b[K" + line[:width])
+        self._stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

@@ -1,0 +1,234 @@
+"""`prunecell prune`: a file of tensors in, a pruned one out, tensor by tensor."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunecell import InvalidArgument, PruneCell, UnreachableThreshold
+from prunecell.cli import console, plan
+from prunecell.cli.errors import CommandError, UsageError
+from prunecell.cli.files import check_writable
+from prunecell.cli.parser import Commands, add_command, add_patterns, complain
+from prunecell.cli.plan import Rule
+from prunecell.cli.progress import Progress
+from prunecell.cli.pruning import Pruned, prune
+from prunecell.cli.select import EMBEDDINGS, matches
+from prunecell.cli.tensors import Listed, Source, kind_of, open_source, writing
+from prunecell.parameters import FILLERS
+from prunecell.report import terminal
+
+_EXAMPLES = """\
+prunecell prune model.safetensors small.safetensors --threshold 0.9
+prunecell prune model.pt small.safetensors --threshold 0.8 --delta 1e-4 --exclude '*embed*'
+prunecell prune weights.npz sparse.npz --threshold 0.5 --filler Random --seed 7
+prunecell prune model.safetensors small.safetensors --config layers.ini
+"""
+_DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0}
+# What a model of prunecell.torch keeps beside a weight while it trains.
+_TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
+
+
+@dataclass(frozen=True)
+class _Done:
+    """One pruned tensor, before and after."""
+
+    before: Listed
+    after: Listed
+    pruned: Pruned
+
+
+def add(commands: Commands) -> None:
+    """Adds the command to the command line."""
+    parser = add_command(
+        commands,
+        "prune",
+        summary="Prunes the weights of a file, one tensor at a time.",
+        more="Takes every floating tensor of two or more dimensions, embeddings included, unless "
+        "excluded. Reads safetensors, .npz and torch files; the suffix of OUT says what is "
+        "written: .safetensors (packed), .npz, .pt, .pth or .bin (dense).",
+        examples=_EXAMPLES,
+        run=_run,
+    )
+    take = parser.add_argument
+    take("input", type=Path, metavar="IN", help="file to read")
+    take("output", type=Path, metavar="OUT", help="file to write, or to replace")
+    take("--threshold", type=float, metavar="SHARE", help="share of weights to prune, 0 to 1")
+    take("--filler", choices=FILLERS, help="which weights go (default: IterNonStruct)")
+    take("--delta", type=float, metavar="STEP", help="grid step of IterNonStruct (default: 0.001)")
+    take("--seed", type=int, metavar="N", help="of the Random filler (default: 0)")
+    add_patterns(parser)
+    take("--config", metavar="INI", help="prune what its sections name, as they say")
+    take("--dense", action="store_true", help="write .safetensors dense, for readers of dense ones")
+    take("--json", action="store_true", help="write JSON")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    kind_of(arguments.output)
+    check_writable(arguments.output)
+    cell = None if arguments.config is not None else _cell(arguments)
+    with closing(open_source(arguments.input)) as source:
+        if arguments.output.exists() and arguments.output.samefile(arguments.input):
+            raise UsageError(f"{arguments.output}: IN and OUT are one file; write another one")
+        tensors = _without_training_state(source)
+        if cell is None:
+            rules = _by_config(arguments, tensors)
+        else:
+            rules = plan.by_options(tensors, cell, arguments.include, arguments.exclude)
+        pruned = _write(source, tensors, rules, arguments)
+        before = source.tensors
+    with closing(open_source(arguments.output)) as written:
+        done = [_Done(before[n], written.tensors[n], pruned[n]) for n in rules]
+    if arguments.json:
+        console.show_json(_as_json(arguments, rules, done))
+    else:
+        _show(arguments, done)
+
+
+def _cell(arguments: argparse.Namespace) -> PruneCell:
+    """The options as a cell, which knows what is legal."""
+    if arguments.threshold is None:
+        raise UsageError("expected --threshold SHARE or --config INI")
+    given = {name: getattr(arguments, name) for name in _DEFAULTS}
+    values = {name: _DEFAULTS[name] if v is None else v for name, v in given.items()}
+    try:
+        return PruneCell(
+            prune_mode="Static",
+            prune_filler=values["filler"],
+            threshold=arguments.threshold,
+            delta=values["delta"],
+            seed=values["seed"],
+        )
+    except InvalidArgument as error:
+        raise UsageError(f"--{error}") from None
+
+
+def _by_config(arguments: argparse.Namespace, tensors: dict[str, Listed]) -> dict[str, Rule]:
+    options = ("threshold", "filler", "delta", "include", "exclude")
+    given = [f"--{name}" for name in options if getattr(arguments, name) not in (None, [])]
+    if given:
+        raise UsageError(f"--config says what is pruned and how: leave out {', '.join(given)}")
+    seed = arguments.seed or 0
+    try:
+        PruneCell(seed=seed)
+    except InvalidArgument as error:
+        raise UsageError(f"--{error}") from None
+    return plan.by_config(tensors, arguments.config, seed)
+
+
+def _without_training_state(source: Source) -> dict[str, Listed]:
+    """The tensors that are written: masks of a training run would not fit the pruned weights."""
+    stale = [name for name in source.tensors if name.endswith(_TRAINING)]
+    if stale:
+        complain(
+            "prunecell prune",
+            f"warning: left out: {len(stale)} tensors of a training run's pruning "
+            f"(such as {stale[0]}), which the new zeros do not fit",
+        )
+    if source.others and source.kind != "torch":
+        complain("prunecell prune", f"warning: left out: {len(source.others)} other entries")
+    return {name: one for name, one in source.tensors.items() if name not in stale}
+
+
+def _write(
+    source: Source,
+    tensors: dict[str, Listed],
+    rules: dict[str, Rule],
+    arguments: argparse.Namespace,
+) -> dict[str, Pruned]:
+    pruned = {}
+    total = sum(one.dense for one in tensors.values())
+    pack = not arguments.dense
+    with (
+        Progress("pruning", total) as progress,
+        writing(arguments.output, source, pack=pack) as sink,
+    ):
+        for name, listed in tensors.items():
+            tensor = source.read(name)
+            if name in rules:
+                try:
+                    pruned[name] = prune(tensor, rules[name])
+                except UnreachableThreshold as error:
+                    raise CommandError(f"{arguments.input}: tensor {name!r}: {error}") from None
+            sink.add(name, tensor)
+            progress.advance(listed.dense, console.printable(name))
+    return pruned
+
+
+def _sums(done: list[_Done]) -> dict[str, Any]:
+    return {
+        "tensors": len(done),
+        "weights": sum(one.before.size for one in done),
+        "zeros": sum(one.pruned.zeros for one in done),
+        "dense_bytes": sum(one.before.dense for one in done),
+        "bytes": sum(one.after.stored for one in done),
+    }
+
+
+def _groups(arguments: argparse.Namespace, done: list[_Done]) -> dict[str, Any]:
+    embeddings = arguments.embeddings or EMBEDDINGS
+    layers = [one for one in done if not matches(one.before.name, embeddings)]
+    return {"pruned": _sums(done), "layers": _sums(layers)}
+
+
+def _as_json(
+    arguments: argparse.Namespace, rules: dict[str, Rule], done: list[_Done]
+) -> dict[str, Any]:
+    tensors = [
+        {
+            "name": one.before.name,
+            "dtype": one.before.dtype,
+            "shape": list(one.before.shape),
+            "filler": rules[one.before.name].filler,
+            "asked": one.pruned.asked,
+            "zeros": one.pruned.zeros,
+            "level": one.pruned.level,
+            "dense_bytes": one.before.dense,
+            "bytes": one.after.stored,
+            "form": one.after.form,
+        }
+        for one in done
+    ]
+    files = {
+        "input": str(arguments.input),
+        "output": str(arguments.output),
+        "input_bytes": arguments.input.stat().st_size,
+        "output_bytes": arguments.output.stat().st_size,
+    }
+    return files | {"tensors": tensors} | _groups(arguments, done)
+
+
+def _show(arguments: argparse.Namespace, done: list[_Done]) -> None:
+    header = ["tensor", "shape", "weights", "asked", "reached", "dense", "written", "smaller"]
+    rows = []
+    for one in done:
+        shape = "x".join(map(str, one.before.shape))
+        asked = terminal.share_text(one.pruned.asked)
+        sums = _figures(_sums([one]))
+        rows.append([console.printable(one.before.name), shape, sums[0], asked, *sums[1:]])
+    totals = []
+    names = {"pruned": "all of these", "layers": "without embeddings"}
+    for key, sums in _groups(arguments, done).items():
+        texts = _figures(sums)
+        totals.append(
+            [names[key], terminal.count_text(sums["tensors"], "tensor"), texts[0], "", *texts[1:]]
+        )
+    console.show(terminal.table(header, rows, totals, words={0, 1}, width=console.width()))
+    before, after = (path.stat().st_size for path in (arguments.input, arguments.output))
+    sizes = f"{terminal.bytes_text(before)} -> {terminal.bytes_text(after)}"
+    smaller = f", {terminal.factor_text(before, after)} times smaller" if after < before else ""
+    console.show(f"\n{arguments.output}: {sizes}{smaller}")
+
+
+def _figures(sums: dict[str, Any]) -> list[str]:
+    dense, stored = sums["dense_bytes"], sums["bytes"]
+    return [
+        f"{sums['weights']:,}",
+        terminal.share_text(sums["zeros"], sums["weights"]),
+        terminal.bytes_text(dense),
+        terminal.bytes_text(stored),
+        f"{terminal.factor_text(dense, stored)}x",
+    ]

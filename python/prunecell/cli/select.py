@@ -1,0 +1,41 @@
+"""Which tensors a command takes, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from prunecell.cli.errors import UsageError
+
+EMBEDDINGS = ("*embed*", "emb", "*emb.*", "wte.*", "*.wte.*", "wpe.*", "*.wpe.*")
+"""Names that embeddings commonly have; a file does not say which layer a tensor belongs to."""
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name fits any of the patterns."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def selected(names: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """Names that fit `include` (all, where it is empty) and do not fit `exclude`.
+
+    Raises:
+        UsageError: A pattern that fits no name: it is misspelt.
+    """
+    for option, patterns in (("--include", include), ("--exclude", exclude)):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise UsageError(f"{option} {pattern!r} fits none of {named(names)}")
+    return [
+        name
+        for name in names
+        if (not include or matches(name, include)) and not matches(name, exclude)
+    ]
+
+
+def named(names: Sequence[str], most: int = 8) -> str:
+    """A list of names for a message."""
+    if not names:
+        return "the tensors: there are none"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

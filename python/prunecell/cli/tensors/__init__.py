@@ -1,0 +1,53 @@
+"""Files of tensors, whichever kind they are, read and written one tensor at a time."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from prunecell import BadFile
+from prunecell.cli.files import check_readable, reading
+from prunecell.cli.tensors.npz import NpzSource
+from prunecell.cli.tensors.safetensors import SafetensorsSource
+from prunecell.cli.tensors.sink import Sink, kind_of, writing
+from prunecell.cli.tensors.source import Listed, Source
+from prunecell.cli.tensors.torchfile import TorchSource
+
+__all__ = ["Listed", "Sink", "Source", "kind_of", "open_source", "writing"]
+
+_ZIP, _PICKLE = (b"PK\x03\x04", b"PK\x05\x06"), b"\x80"  # the second: an empty archive
+ACCEPTED = "a safetensors file, an .npz archive or a torch file"
+
+
+def open_source(path: Path) -> Source:
+    """Opens a file by what is in it; its name does not matter.
+
+    Raises:
+        CommandError: It cannot be read.
+        BadFile: It is damaged, or none of the kinds we know.
+    """
+    check_readable(path)
+    with reading(path):
+        with path.open("rb") as file:
+            start = file.read(9)
+        if start.startswith(_ZIP):
+            return TorchSource(path) if _is_torch_zip(path) else NpzSource(path)
+        # A safetensors header is JSON of less than 2**56 bytes behind its length.
+        if start[8:] == b"{" and start[7] == 0:
+            return SafetensorsSource(path)
+        if start.startswith(_PICKLE):
+            return TorchSource(path)
+        if path.suffix.lower() == ".safetensors":
+            return SafetensorsSource(path)  # which says what is wrong with it
+    got = "an empty file" if not start else f"one that begins with {start!r}"
+    raise BadFile(f"{path}: expected {ACCEPTED}, got {got}")
+
+
+def _is_torch_zip(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        # Cut off: the list of members is at the end. The first member's name is at the start.
+        with path.open("rb") as file:
+            return b"data.pkl" in file.read(256)

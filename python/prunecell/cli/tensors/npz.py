@@ -1,0 +1,152 @@
+"""Archives of numpy: read and written member by member."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from prunecell import BadFile
+from prunecell.cli.errors import CommandError
+from prunecell.cli.tensors.source import Listed
+from prunecell.formats.dtypes import of_numpy
+from prunecell.formats.stored import Stored
+
+_SUFFIX = ".npy"
+_CHUNK = 1 << 20
+# deflate makes at most 1032 bytes of one: a member that promises more is refused unread.
+_MOST_INFLATED = 1040
+
+
+class NpzSource:
+    """An archive of .npy members. Nothing in it is unpickled."""
+
+    kind = "npz"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.metadata: dict[str, str] = {}
+        self.others: list[str] = []
+        with self._bad_file("a readable zip archive"):
+            self._zip = zipfile.ZipFile(path)
+        try:
+            members = [info for info in self._zip.infolist() if info.filename.endswith(_SUFFIX)]
+            self.others = [i.filename for i in self._zip.infolist() if i not in members]
+            self._members = {info.filename.removesuffix(_SUFFIX): info for info in members}
+            if len(self._members) < len(members):
+                raise BadFile(f"{path}: two members have one name")
+            self.tensors = {name: self._listed(name) for name in self._members}
+        except BaseException:
+            self._zip.close()
+            raise
+
+    @property
+    def compressed(self) -> bool:
+        """Whether any member is."""
+        return any(one.compress_type != zipfile.ZIP_STORED for one in self._members.values())
+
+    def read(self, name: str) -> Stored:
+        """One tensor, dense, in memory of its own."""
+        one = self.tensors[name]
+        with self._bad_file("an intact member", name), self._zip.open(self._members[name]) as file:
+            shape, fortran, dtype = _header(file)
+            known = of_numpy(dtype)
+            if known is None or dtype.hasobject:
+                raise CommandError(f"{self._path}: tensor {name!r}: expected numbers, got {dtype}")
+            bits = np.empty(one.size, dtype=dtype.str.replace("|", "<"))
+            _fill(bits.view(np.uint8).data, file)
+        if not fortran:
+            return Stored.of(bits.reshape(shape), name)
+        return Stored.of(bits.reshape(shape[::-1]).T, name)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._zip.close()
+
+    def _listed(self, name: str) -> Listed:
+        member = self._members[name]
+        with self._bad_file("an array", name), self._zip.open(member) as file:
+            shape, _, dtype = _header(file)
+            data = member.file_size - file.tell()
+        size = 1
+        for extent in shape:
+            size *= extent
+        known = of_numpy(dtype)
+        if not dtype.hasobject and (data != size * dtype.itemsize or _promises_too_much(member)):
+            raise BadFile(
+                f"{self._path}: tensor {name!r}: expected {size * dtype.itemsize} bytes for shape "
+                f"{list(shape)} of {dtype}, the member holds {data}"
+            )
+        return Listed(name, known.numpy_name if known else str(dtype), shape, "dense", data, data)
+
+    @contextmanager
+    def _bad_file(self, expected: str, name: str | None = None) -> Iterator[None]:
+        where = f"{self._path}: " + ("" if name is None else f"tensor {name!r}: ")
+        try:
+            yield
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+            raise BadFile(f"{where}expected {expected}: {error}") from None
+        except RuntimeError as error:  # an encrypted member
+            raise CommandError(f"{where}{error}") from None
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and dtype of a member; the file then stands at its values."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"version {version} of the .npy format, known are 1.0 and 2.0")
+
+
+def _promises_too_much(member: zipfile.ZipInfo) -> bool:
+    factor = 1 if member.compress_type == zipfile.ZIP_STORED else _MOST_INFLATED
+    return member.file_size > factor * member.compress_size + _CHUNK
+
+
+def _fill(memory: memoryview, file: IO[bytes]) -> None:
+    done = 0
+    while done < len(memory):
+        part = file.read(min(_CHUNK, len(memory) - done))
+        if not part:
+            raise EOFError(f"{len(memory)} bytes of values, got {done}")
+        memory[done : done + len(part)] = part
+        done += len(part)
+
+
+class NpzSink:
+    """Writes an archive, dense; members are compressed where those of the input were."""
+
+    def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
+        kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+        self._zip = zipfile.ZipFile(file, "w", kind, allowZip64=True)
+
+    def add(self, name: str, tensor: Stored) -> None:
+        """Writes one tensor."""
+        array = tensor.numpy()
+        if array.dtype.isbuiltin != 1:  # bfloat16 and the 8-bit floats
+            raise CommandError(
+                f"tensor {name!r}: .npz has no {tensor.dtype.numpy_name}; "
+                "write .safetensors instead"
+            )
+        # A fixed date: equal tensors make equal files.
+        info = zipfile.ZipInfo(name + _SUFFIX)
+        info.compress_type = self._zip.compression
+        info.external_attr = 0o644 << 16
+        with self._zip.open(info, "w", force_zip64=True) as member:
+            np.lib.format.write_array_header_1_0(
+                member, np.lib.format.header_data_from_array_1_0(array)
+            )
+            data = tensor.bits.view(np.uint8).data if tensor.bits.size else b""
+            for start in range(0, len(data), _CHUNK):
+                member.write(data[start : start + _CHUNK])
+
+    def close(self) -> None:
+        """Writes the end of the archive."""
+        self._zip.close()

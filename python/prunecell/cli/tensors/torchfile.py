@@ -1,0 +1,166 @@
+"""Files of torch.save: read with weights_only, so that nothing in them is run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import IO, Any
+
+from prunecell.cli.errors import CommandError
+from prunecell.cli.tensors.source import Listed
+from prunecell.formats.stored import Stored
+
+_FOREIGN_CLASS = re.compile(r"GLOBAL ([\w.]+)")
+Place = tuple[Any, ...]
+"""Keys that lead to a tensor in nested dictionaries and lists."""
+
+
+class TorchSource:
+    """A state_dict, or dictionaries and lists with tensors somewhere in them."""
+
+    kind = "torch"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.metadata: dict[str, str] = {}
+        self.others: list[str] = []
+        self.tensors: dict[str, Listed] = {}
+        self.content = _load(path)
+        self.places: dict[str, Place] = {}
+        self._values: dict[str, Any] = {}
+        self._walk(self.content, ())
+
+    def read(self, name: str) -> Stored:
+        """One tensor, dense, in memory of its own."""
+        stored = Stored.of(self._values[name], name)
+        return Stored(stored.dtype, stored.shape, stored.bits.copy())
+
+    def close(self) -> None:
+        """Lets go of the file's memory."""
+        self.content = self._values = None  # type: ignore[assignment]
+
+    def shared_with(self, name: str) -> Any:
+        """A key that is equal for names whose tensors are one piece of memory."""
+        value = self._values[name]
+        return (value.untyped_storage().data_ptr(), value.storage_offset(), value.shape)
+
+    def _walk(self, value: Any, place: Place) -> None:
+        if _is_tensor(value):
+            self._take(value, place)
+        elif isinstance(value, dict):
+            for key, one in value.items():
+                self._walk(one, (*place, key))
+        elif isinstance(value, (list, tuple)):
+            for index, one in enumerate(value):
+                self._walk(one, (*place, index))
+        else:
+            self.others.append(_joined(place))
+
+    def _take(self, value: Any, place: Place) -> None:
+        name = _joined(place)
+        if name in self.tensors:
+            raise CommandError(f"{self._path}: two tensors are named {name!r}")
+        dtype = str(value.dtype).removeprefix("torch.")
+        nbytes = value.numel() * value.element_size()
+        self._values[name], self.places[name] = value, place
+        self.tensors[name] = Listed(name, dtype, tuple(value.shape), "dense", nbytes, nbytes)
+
+
+class TorchSink:
+    """Collects tensors and saves them in the end: as they were nested, or by name."""
+
+    def __init__(self, file: IO[bytes], source: TorchSource | None) -> None:
+        self._file = file
+        self._source = source
+        self._tensors: dict[str, Any] = {}
+        self._shared: dict[Any, Any] = {}
+
+    def add(self, name: str, tensor: Stored) -> None:
+        """Takes one tensor."""
+        value = tensor.torch()
+        if self._source is not None:
+            # Tied weights stay tied, as long as the same was done to all of them.
+            key = self._source.shared_with(name)
+            known = self._shared.setdefault(key, value)
+            if known is not value and _equal_bits(known, value):
+                value = known
+        self._tensors[name] = value
+
+    def save(self) -> None:
+        """Writes the file."""
+        import torch
+
+        content: Any = self._tensors
+        if self._source is not None:
+            by_place = {self._source.places[n]: value for n, value in self._tensors.items()}
+            content = _rebuilt(self._source.content, (), by_place)
+        torch.save(content, self._file)
+
+
+def _load(path: Path) -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise CommandError(
+            f"{path} is a torch file, which needs PyTorch: pip install 'prunecell[torch]'"
+        ) from None
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"PK"
+    try:
+        # mmap: the values of a zipped file are read when they are looked at.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the unpickler of a damaged file may raise
+        raise CommandError(f"{path}: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    found = _FOREIGN_CLASS.search(text)
+    if found:
+        return (
+            f"expected tensors in dictionaries and lists, found a {found[1]}; objects are "
+            "not loaded, as that could run code. Save model.state_dict() instead"
+        )
+    if "Weights only" in text:  # a page of advice on other ways to call torch
+        text = "not a pickle of tensors"
+    first = text.strip().split("\n")[0].split(". ")[0] or type(error).__name__
+    return f"expected an intact torch file: {first}"
+
+
+def _is_tensor(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)
+
+
+def _joined(place: Place) -> str:
+    return ".".join(map(str, place)) or "tensor"
+
+
+def _equal_bits(one: Any, other: Any) -> bool:
+    import torch
+
+    return one.dtype == other.dtype and torch.equal(_bits(one), _bits(other))
+
+
+def _bits(tensor: Any) -> Any:
+    import torch
+
+    return tensor.reshape(-1).view(torch.uint8)
+
+
+def _rebuilt(value: Any, place: Place, tensors: dict[Place, Any]) -> Any:
+    """The content with other tensors; places that have none are left out."""
+    if isinstance(value, dict):
+        kept = {
+            key: _rebuilt(one, (*place, key), tensors)
+            for key, one in value.items()
+            if not _is_tensor(one) or (*place, key) in tensors
+        }
+        return type(value)(kept)
+    if isinstance(value, (list, tuple)):
+        items = [_rebuilt(one, (*place, i), tensors) for i, one in enumerate(value)]
+        return items if isinstance(value, list) else tuple(items)
+    return tensors.get(place, value) if _is_tensor(value) else value

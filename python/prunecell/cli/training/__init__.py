@@ -1,0 +1,1 @@
+"""`prunecell train`: data, options, the loop, and the folder of a run."""

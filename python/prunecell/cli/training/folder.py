@@ -1,0 +1,137 @@
+"""The folder of a run: what is in it, and how it is written so that a kill harms nothing.
+
+    run.json              what the run is, written before it begins
+    initial.safetensors   the weights before training
+    log.jsonl             one line of JSON per epoch
+    checkpoint.pt         everything that the next epoch needs, replaced at the end of each
+    model.safetensors     the final weights, packed
+
+Every file but the log is written beside and renamed. The log repeats what the checkpoint holds: it
+is written anew from it when a run is continued.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunecell.cli.errors import CommandError, UsageError
+from prunecell.cli.files import write_text
+
+_FORMAT = 1
+# What prunecell.formats.atomic leaves beside our files when it is killed.
+_PARTIAL = re.compile(r"\.(run|log|initial|checkpoint|model)\.[a-z]+\.[0-9a-f]+\.part")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Paths of a run."""
+
+    root: Path
+
+    @property
+    def description(self) -> Path:
+        """What the run is."""
+        return self.root / "run.json"
+
+    @property
+    def log(self) -> Path:
+        """One line per epoch."""
+        return self.root / "log.jsonl"
+
+    @property
+    def initial(self) -> Path:
+        """The weights before training."""
+        return self.root / "initial.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What the next epoch needs."""
+        return self.root / "checkpoint.pt"
+
+    @property
+    def final(self) -> Path:
+        """The weights after training."""
+        return self.root / "model.safetensors"
+
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        return self.description, self.log, self.initial, self.checkpoint, self.final
+
+    def check(self, *, resume: bool) -> None:
+        """Refuses to write into a folder that holds something else.
+
+        Args:
+            resume: Whether it may hold a run, also one that was killed before it was described.
+
+        Raises:
+            UsageError: It does.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise UsageError(f"{self.root}: expected the name of a folder, there is a file")
+        found = list(self.root.iterdir()) if self.root.is_dir() else []
+        if not resume and found:
+            raise UsageError(
+                f"{self.root}: exists already; --resume continues a run, "
+                "another name begins another one"
+            )
+        own = {path.name for path in self._files}
+        strange = [p.name for p in found if p.name not in own and not _PARTIAL.fullmatch(p.name)]
+        if strange and not self.description.is_file():
+            raise UsageError(f"{self.root}: exists already, and holds no run but {strange[0]}")
+
+    def make(self) -> None:
+        """Makes the folder, and removes what a killed run left half-written in it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for path in self.root.iterdir():
+            if _PARTIAL.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+    def describe(self, description: dict[str, Any]) -> None:
+        """Writes what the run is."""
+        text = json.dumps({"format": _FORMAT} | description, indent=1, ensure_ascii=False)
+        write_text(self.description, text + "\n")
+
+    def read_description(self) -> dict[str, Any]:
+        """What the run is.
+
+        Raises:
+            CommandError: The folder is not that of a run.
+        """
+        if not self.description.is_file():
+            raise CommandError(f"{self.root}: expected the folder of a run, it has no run.json")
+        try:
+            found = json.loads(self.description.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CommandError(f"{self.description}: expected JSON: {error}") from None
+        if not isinstance(found, dict) or found.get("format") != _FORMAT:
+            raise CommandError(f"{self.description}: expected a run of format {_FORMAT}")
+        return found
+
+    def write_log(self, records: list[dict[str, Any]]) -> None:
+        """Replaces the log."""
+        write_text(self.log, "".join(map(_line, records)))
+
+    def append_log(self, record: dict[str, Any]) -> None:
+        """Adds an epoch."""
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(_line(record))
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """All epochs. A last line that is cut off, as a kill leaves one, is left out."""
+        if not self.log.is_file():
+            return []
+        lines = self.log.read_text(encoding="utf-8").split("\n")
+        try:
+            return [json.loads(line) for line in lines[:-1]]
+        except ValueError as error:
+            raise CommandError(
+                f"{self.log}: expected one line of JSON per epoch: {error}"
+            ) from None
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,129 @@
+"""Epoch after epoch, so that a run that was killed and continued ends as one that was not.
+
+Each epoch begins from its checkpoint and from random numbers that depend on the seed and its own
+number alone: nothing else passes from one epoch to the next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunecell.cli.errors import CommandError
+from prunecell.cli.progress import Progress
+from prunecell.cli.training.data import Data
+from prunecell.cli.training.folder import Folder
+from prunecell.cli.training.network import Network, cells_of
+from prunecell.cli.training.options import Options
+from prunecell.formats.atomic import replacing
+
+_TEST_BATCH = 500
+Record = dict[str, Any]
+
+
+class Training:
+    """A network, its optimizer, and the epochs so far."""
+
+    def __init__(self, network: Network, data: Data, options: Options, folder: Folder) -> None:
+        self._network, self._options, self._folder = network, options, folder
+        self._images, self._labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+        self._test = torch.from_numpy(data.test_images), torch.from_numpy(data.test_labels)
+        self._optimizer = torch.optim.SGD(
+            network.module.parameters(),
+            lr=options.lr,
+            momentum=options.momentum,
+            weight_decay=options.weight_decay,
+        )
+        self.records: list[Record] = []
+
+    def restore(self) -> None:
+        """Continues from the checkpoint, and makes the log fit it.
+
+        Raises:
+            CommandError: A checkpoint that cannot be read or is of another network.
+        """
+        path = self._folder.checkpoint
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            self._network.module.load_state_dict(saved["model"])
+            self._optimizer.load_state_dict(saved["optimizer"])
+            self.records = json.loads(saved["records"])
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:  # whatever a damaged or foreign checkpoint makes torch raise
+            first = str(error).strip().splitlines()[0]
+            raise CommandError(f"{path}: expected a checkpoint of this network: {first}") from None
+        self._folder.write_log(self.records)
+
+    def run(self) -> None:
+        """All epochs that are left."""
+        options = self._options
+        left = options.epochs - len(self.records)
+        with Progress("training", left * len(self._labels)) as progress:
+            for number in range(len(self.records) + 1, options.epochs + 1):
+                record = self._epoch(number, progress)
+                self.records.append(record)
+                self._save()
+                self._folder.append_log(record)
+
+    def _epoch(self, number: int, progress: Progress) -> Record:
+        began, model = time.monotonic(), self._network.model
+        seeds = np.random.SeedSequence([self._options.seed, number]).generate_state(2, np.uint64)
+        torch.manual_seed(int(seeds[0] >> np.uint64(1)))  # dropout and the like
+        order = torch.Generator().manual_seed(int(seeds[1] >> np.uint64(1)))
+        shuffled = torch.randperm(len(self._labels), generator=order)
+        batches = torch.split(shuffled, self._options.batch)
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches = batches[:-1]  # a batch normalization needs two
+        self._network.module.train()
+        total = 0.0
+        for batch in batches:
+            self._optimizer.zero_grad()
+            loss = self._network.loss(self._images[batch], self._labels[batch])
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+            model.update(len(batch))
+            total += float(loss.detach()) * len(batch)
+            progress.advance(len(batch), f"epoch {number} of {self._options.epochs}{self._last()}")
+        model.end_epoch()
+        mean = total / sum(map(len, batches))
+        cells = cells_of(model)
+        return {
+            "epoch": number,
+            "loss": mean if math.isfinite(mean) else None,
+            "accuracy": self._accuracy(*self._test),
+            "sparsity": _sparsity(cells),
+            "seconds": round(time.monotonic() - began, 3),
+            "cells": cells,
+        }
+
+    def _accuracy(self, images: Tensor, labels: Tensor) -> float:
+        parts = zip(torch.split(images, _TEST_BATCH), torch.split(labels, _TEST_BATCH), strict=True)
+        right = (int((self._network.predict(i).argmax(1) == n).sum()) for i, n in parts)
+        return sum(right) / len(labels)
+
+    def _save(self) -> None:
+        state = {
+            "model": self._network.module.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "records": json.dumps(self.records),
+        }
+        with replacing(self._folder.checkpoint) as file:
+            torch.save(state, file)
+
+    def _last(self) -> str:
+        if not self.records:
+            return ""
+        last = self.records[-1]
+        return f", accuracy {last['accuracy']:.3f}, pruned {last['sparsity']:.1%}"
+
+
+def _sparsity(cells: dict[str, dict[str, Any]]) -> float:
+    size = sum(cell["size"] for cell in cells.values())
+    return round(sum(cell["zeros"] for cell in cells.values()) / size, 7) if size else 0.0

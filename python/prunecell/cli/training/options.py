@@ -1,0 +1,78 @@
+"""What a run was asked for; kept in its folder, so that it can be continued."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from prunecell.cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `prunecell train` that decide its result."""
+
+    data: str = "mnist5k"
+    epochs: int = 20
+    batch: int = 50
+    lr: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    seed: int = 0
+    threads: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """By name, as JSON has it."""
+        return asdict(self)
+
+
+NAMES = tuple(one.name for one in fields(Options))
+_RANGES = {
+    "epochs": (1, 1_000_000),
+    "batch": (1, 1 << 30),
+    "lr": (0.0, 1e6),
+    "momentum": (0.0, 1.0),
+    "weight_decay": (0.0, 1e6),
+    "seed": (0, 2**63 - 1),
+    "threads": (0, 4096),
+}
+
+
+def flag(name: str) -> str:
+    """How an option is written."""
+    return "--" + name.replace("_", "-")
+
+
+def fresh(given: dict[str, Any]) -> Options:
+    """Options of a new run: defaults where nothing is given.
+
+    Raises:
+        UsageError: A value out of range.
+    """
+    options = Options(**{name: value for name, value in given.items() if value is not None})
+    for name, (low, high) in _RANGES.items():
+        value = getattr(options, name)
+        if not (math.isfinite(value) and low <= value <= high):
+            raise UsageError(f"{flag(name)}: expected a value from {low} to {high}, got {value}")
+    return options
+
+
+def continued(given: dict[str, Any], before: dict[str, Any], done: int) -> Options:
+    """Options of a run that goes on: its own. Only the number of epochs may change.
+
+    Raises:
+        UsageError: Another value than it was begun with, or fewer epochs than are done.
+    """
+    options = Options(**before)
+    for name, value in given.items():
+        own = getattr(options, name)
+        if value is not None and name != "epochs" and value != own:
+            raise UsageError(
+                f"{flag(name)}: the run was begun with {own}, got {value}; "
+                "leave it out, or begin another run"
+            )
+    epochs = options.epochs if given["epochs"] is None else given["epochs"]
+    if epochs < done:
+        raise UsageError(f"--epochs: the run has {done} epochs already, got {epochs}")
+    return replace(options, epochs=fresh({"epochs": epochs}).epochs)

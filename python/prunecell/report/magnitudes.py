@@ -1,0 +1,71 @@
+"""How large the weights are: counts of |w| by power of two, exact and in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK = 1 << 20  # elements: what is made of them beside the tensor stays small
+_SUBNORMAL = {16: -15, 32: -127, 64: -1023}
+_MANTISSA = {16: 10, 32: 23, 64: 52}
+
+
+@dataclass
+class Magnitudes:
+    """Counts of weights.
+
+    Attributes:
+        zeros: Of +0 and -0.
+        nan: Of NaN.
+        infinite: Of Inf and -Inf.
+        octaves: Exponent e -> weights with 2**e <= |w| < 2**(e+1). Subnormal ones count in the
+            octave below the normal ones.
+    """
+
+    zeros: int = 0
+    nan: int = 0
+    infinite: int = 0
+    octaves: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """All weights."""
+        return self.zeros + self.nan + self.infinite + sum(self.octaves.values())
+
+    def add(self, other: Magnitudes) -> None:
+        """Adds the counts of other weights."""
+        self.zeros += other.zeros
+        self.nan += other.nan
+        self.infinite += other.infinite
+        for octave, count in other.octaves.items():
+            self.octaves[octave] = self.octaves.get(octave, 0) + count
+
+
+def count_magnitudes(bits: NDArray[Any], dtype: str) -> Magnitudes:
+    """Counts the weights of one tensor.
+
+    Args:
+        bits: Its elements as unsigned integers, 1-D.
+        dtype: "float16", "bfloat16", "float32" or "float64".
+    """
+    width = 32 if dtype == "bfloat16" else bits.dtype.itemsize * 8
+    mantissa = _MANTISSA[width]
+    special = (1 << (width - 1 - mantissa)) - 1  # the exponent field of NaN and Inf
+    counts = np.zeros(special + 1, dtype=np.int64)
+    zeros = infinite = 0
+    for start in range(0, bits.size, _CHUNK):
+        part = bits[start : start + _CHUNK]
+        if dtype == "bfloat16":
+            part = part.astype(np.uint32) << np.uint32(16)
+        magnitude = part & part.dtype.type((1 << (width - 1)) - 1)
+        field_of = (magnitude >> part.dtype.type(mantissa)).astype(np.int64)
+        counts += np.bincount(field_of, minlength=special + 1)
+        zeros += int(np.count_nonzero(magnitude == 0))
+        infinite += int(np.count_nonzero(magnitude == special << mantissa))
+    lowest = _SUBNORMAL[width]
+    counts[0] -= zeros
+    octaves = {lowest + int(i): int(counts[i]) for i in np.flatnonzero(counts[:special])}
+    return Magnitudes(zeros, int(counts[special]) - infinite, infinite, octaves)

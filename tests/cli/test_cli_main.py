@@ -1,0 +1,83 @@
+"""What all commands share: help, version, exit codes."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import prunecell
+import pytest
+from prunecell.cli.progress import Progress
+from running import Run
+
+COMMANDS = ("inspect", "prune", "train", "report")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(run: Run, command: str) -> None:
+    done = run(command, "--help")
+    assert done.code == 0
+    assert "examples:\n  prunecell " + command in done.out
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
+def test_help_names_the_commands_and_exit_codes(run: Run) -> None:
+    out = run("--help").out
+    assert all(f"\n    {command} " in out for command in COMMANDS)
+    assert "exit codes: 0" in out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"prunecell {prunecell.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("prnue",), ("prune",), ("inspect", "a", "b"), ("--x",)])
+def test_usage_errors_are_one_line(run: Run, arguments: tuple[str, ...]) -> None:
+    said = run(*arguments).complaint(2)
+    assert said.startswith("prunecell") and "--help)" in said
+
+
+def test_the_module_is_a_program() -> None:
+    command = [sys.executable, "-m", "prunecell", "--version"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, f"prunecell {prunecell.__version__}\n")
+
+
+def test_torch_is_not_imported_until_it_is_needed() -> None:
+    code = (
+        "import sys, prunecell.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    np.savez(tmp_path / "a.npz", w=np.ones((3, 3)))
+    monkeypatch.setattr("prunecell.cli.prune.prune", interrupt)
+    ran = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", "--threshold", 0.5)
+    assert ran.complaint(130) == "prunecell prune: interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_drawn_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("prunecell.cli.progress._REDRAW_SECONDS", 0)
+    for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with Progress("pruning", 4) as progress:
+            progress.advance(1, "conv1")
+            progress.advance(3, "a.name.too.long.for.a.line.of.the.terminal")
+        lines = stream.getvalue().split("\r\x1b[K")
+        assert bool(lines[1:]) == drawn
+        if drawn:
+            assert lines[1].startswith("pruning [######..................]  25% ")
+            assert lines[1].endswith("conv1") and len(lines[2]) < 60
+            assert lines[-1] == ""

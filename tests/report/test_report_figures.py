@@ -1,0 +1,98 @@
+"""Counts, scales and texts that reports and terminals share."""
+
+import numpy as np
+import pytest
+from prunecell.report import terminal
+from prunecell.report.magnitudes import Magnitudes, count_magnitudes
+from prunecell.report.svg import epoch_ticks, path, tag, ticks
+from prunecell.report.weights import BINS, histograms
+
+
+def test_histograms_count_every_weight_once() -> None:
+    rng = np.random.default_rng(0)
+    before = rng.normal(0, 1, (40, 50))
+    after = np.where(np.abs(before) > 1, before, 0)
+    counts = histograms(before, after)
+    assert sum(counts.before) == before.size == counts.size
+    assert counts.zeros == np.count_nonzero(after == 0)
+    middle = slice(BINS // 2 - 5, BINS // 2 + 6)
+    assert sum(counts.after[middle]) == 0 < sum(counts.before[middle])
+    assert counts.limit < np.abs(before).max()
+
+
+@pytest.mark.parametrize("weights", [np.zeros(9), np.empty(0), np.array([np.nan, np.inf, 0.0])])
+def test_histograms_of_odd_weights(weights: np.ndarray) -> None:
+    counts = histograms(weights, weights)
+    assert counts.limit == 1.0 and sum(counts.after) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_magnitudes_over_chunks(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    monkeypatch.setattr("prunecell.report.magnitudes._CHUNK", 7)
+    weights = np.array([0, -0.0, 1, -1.5, 2, 0.25, np.nan, -np.inf, np.inf] * 5, dtype=dtype)
+    counts = count_magnitudes(weights.view(f"u{weights.itemsize}"), dtype)
+    assert counts == Magnitudes(10, 5, 10, {0: 10, 1: 5, -2: 5})
+    assert counts.size == weights.size
+
+
+def test_magnitudes_of_bfloat16() -> None:
+    bits = (np.array([1, -3, 0], np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    assert count_magnitudes(bits, "bfloat16") == Magnitudes(1, 0, 0, {0: 1, 1: 1})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0.5, 1, [0.5, 0.6, 0.7, 0.8, 0.9, 1]),
+        (-0.43, 0.43, [-0.4, -0.2, 0, 0.2, 0.4]),
+        (0, 1234, [0, 500, 1000]),
+        (3, 3, [3]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high, 6) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("last", [1, 2, 7, 8, 9, 30, 99, 100, 5000])
+def test_epoch_ticks_are_whole_few_and_within(last: int) -> None:
+    shown = epoch_ticks(1, last, 8)
+    assert shown == sorted(set(shown)) and len(shown) <= 9
+    assert shown[0] == 1 and shown[-1] <= last
+    assert all(isinstance(one, int) for one in shown)
+
+
+def test_lines_and_steps() -> None:
+    assert path([(0, 1), (2, 3)]) == "M0.0 1.0L2.0 3.0"
+    assert path([(0, 1), (2, 3)], steps=True) == "M0.0 1.0H2.0V3.0"
+
+
+def test_markup_is_escaped() -> None:
+    assert tag("a", "x", title='<"&', class_="b", aria_label=None) == (
+        '<a title="&lt;&quot;&amp;" class="b">x</a>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1234, "1.23 kB"), (999_600, "1 MB"), (5e13, "50 TB")],
+)
+def test_bytes(count: float, text: str) -> None:
+    assert terminal.bytes_text(count) == text
+
+
+def test_tables_fit_the_terminal() -> None:
+    rows = [["a.very.long.name.of.a.layer.weight", "12"], ["b", "3"]]
+    text = terminal.table(["tensor", "n"], rows, [["all", "15"]], words={0}, width=24)
+    assert max(map(len, text.splitlines())) <= 24
+    assert text.splitlines()[1].startswith("a.very.lo..layer.weight"[:8])
+    assert text.splitlines()[3] == "-" * 24
+
+
+def test_histograms_lump_what_is_rare_and_far() -> None:
+    counts = Magnitudes(50, 1, 2, {-40: 1, -5: 3000, -4: 6000})
+    lines = terminal.histogram(counts, width=60, unicode=False).splitlines()
+    labels = ["0", "< 0.0312", "0.0312 .. 0.0625", "0.0625 .. 0.125", "Inf", "NaN"]
+    assert [line.strip().split("  ")[0] for line in lines] == labels
+    assert lines[3].count("#") == 2 * lines[2].count("#") - 1 > 0
+    assert terminal.sparkline(counts, -5, -4, unicode=True) == "▅█"
