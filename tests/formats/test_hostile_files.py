@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arrays import container, entry, sparse, written
+from arrays import PEAK_MB, container, entry, sparse, written
 from hostile import WRONG, packed
 from prunecell import BadFile
 from prunecell.formats import PackReader, load, save
@@ -68,11 +68,11 @@ def test_mutated_files_are_refused_or_loaded_within_a_memory_limit(
 def test_headers_made_to_cost_memory_cost_little(header: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(container(header))
     program = (
-        "import resource, sys, prunecell\n"
+        f"import sys, prunecell{PEAK_MB}"
         "from prunecell.formats import load\n"
         "try:\n    load(sys.argv[1])\n"
         "except prunecell.BadFile:\n"
-        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)\n"
+        "    print(peak())\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", program, str(tmp_path / "x")]

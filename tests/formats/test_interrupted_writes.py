@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arrays import same_all
+from arrays import PEAK_MB, same_all
 from prunecell import InvalidArgument
 from prunecell.formats import PackWriter, atomic, load, save
 from saver import version
@@ -135,9 +135,8 @@ def test_a_model_larger_than_what_is_in_memory_at_once_is_written_tensor_by_tens
 ) -> None:
     """The largest tensor decides, not the file: measured on a program of its own."""
     program = (
-        "import resource, sys, numpy as np\n"
+        f"import sys, numpy as np{PEAK_MB}"
         "from prunecell.formats import PackReader, PackWriter\n"
-        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"
         "before = peak()\n"
         "with PackWriter(sys.argv[1]) as file:\n"
         "    for number in range(60):\n"

@@ -108,7 +108,14 @@ def _state(cell: PruneCell, masks: list[Mask]) -> dict[str, Any]:
     share = float(np.float32(zeros / size)) if size else 0.0
     state["current"] = share
     state["tensors"] = [
-        {"shape": m.shape, "zeros": m.zeros, "level": 0, "asked": share, "mask": m.saved()}
+        {
+            "shape": m.shape,
+            "zeros": m.zeros,
+            "level": 0,
+            "asked": share,
+            "initialized": True,
+            "mask": m.saved(),
+        }
         for m in masks
     ]
     return state
