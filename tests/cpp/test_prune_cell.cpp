@@ -66,7 +66,6 @@ TEST_CASE("calls before initialize throw and name themselves") {
   CHECK_THROWS_AS(run.cell.back_propagate({}, tensors), WrongState);
   CHECK_THROWS_AS(run.cell.update({}, tensors, 1), WrongState);
   CHECK_THROWS_AS(run.cell.end_epoch({}, tensors), WrongState);
-  CHECK_THROWS_AS(run.cell.save(), WrongState);
   CHECK_THROWS_AS(run.cell.set_mask(0, Mask({5000})), WrongState);
   CHECK(run.cell.mask(0) == nullptr);
   CHECK_FALSE(run.cell.initialized());
