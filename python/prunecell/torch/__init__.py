@@ -12,6 +12,12 @@ are 0, and every `optimizer.step()` of `torch.optim` leaves them pruned. `model.
 and `model.end_epoch()` alone drive the schedule.
 """
 
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    hint = "prunecell.torch needs PyTorch: pip install 'prunecell[torch]'"
+    raise ModuleNotFoundError(hint, name="torch") from error
+
 from prunecell.torch.compress import compress, decompress
 from prunecell.torch.model import Model, dense_state_dict, wrap
 from prunecell.torch.network import from_ini
