@@ -3,6 +3,9 @@
 // with another object could be linked in its AVX-512 form and run where there is none.
 #include "kernels.hpp"
 #include "../semantics.hpp"
+#ifdef __AVX512VBMI2__
+#include "compress_avx512.hpp"
+#endif
 
 #include <cstddef>
 
@@ -136,23 +139,31 @@ void select(const void* weights, const void* otherwise, std::int64_t n, const st
 
 /// body(index) for each kept weight, in order: bits are found, not tried, so that sparse masks cost little.
 template <class Body>
-inline void for_each_kept(std::int64_t n, const std::uint32_t* words, Body&& body) {
+[[maybe_unused]] inline void for_each_kept(std::int64_t n, const std::uint32_t* words, Body&& body) {
   for (std::int64_t base = 0; base < n; base += 32)
     for (std::uint32_t word = words[base / 32]; word != 0; word &= word - 1) body(base + __builtin_ctz(word));
 }
 
 template <class Bits>
 std::int64_t pack(const void* weights, std::int64_t n, const std::uint32_t* words, void* values) {
+#ifdef __AVX512VBMI2__
+  return pack_registers<sizeof(Bits)>(weights, n, words, values);
+#else
   std::int64_t found = 0;
   for_each_kept(n, words, [&](std::int64_t i) { store(values, found++, load<Bits>(weights, i)); });
   return found;
+#endif
 }
 
 template <class Bits>
 void unpack(const void* values, std::int64_t n, const std::uint32_t* words, void* out) {
+#ifdef __AVX512VBMI2__
+  unpack_registers<sizeof(Bits)>(values, n, words, out);
+#else
   __builtin_memset(out, 0, std::size_t(n) * sizeof(Bits));
   std::int64_t taken = 0;
   for_each_kept(n, words, [&](std::int64_t i) { store(out, i, load<Bits>(values, taken++)); });
+#endif
 }
 
 template <class Bits>
@@ -183,7 +194,9 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .isa = PRUNECELL_NAME(PRUNECELL_ISA),
     .supported =
         [] {
-#ifdef PRUNECELL_ISA_FEATURE
+#if defined(PRUNECELL_ISA_EXTENSION)
+          return __builtin_cpu_supports(PRUNECELL_ISA_FEATURE) && __builtin_cpu_supports(PRUNECELL_ISA_EXTENSION);
+#elif defined(PRUNECELL_ISA_FEATURE)
           return __builtin_cpu_supports(PRUNECELL_ISA_FEATURE) != 0;
 #else
           return true;

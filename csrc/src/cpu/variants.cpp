@@ -10,6 +10,7 @@ extern const Kernels kernels_portable;
 #ifdef PRUNECELL_X86_VARIANTS
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+extern const Kernels kernels_avx512_vbmi2;
 #endif
 
 namespace {
@@ -22,6 +23,7 @@ std::span<const Kernels> kernel_variants() {
 #ifdef PRUNECELL_X86_VARIANTS
       kernels_avx2,
       kernels_avx512,
+      kernels_avx512_vbmi2,
 #endif
   };
   return variants;
