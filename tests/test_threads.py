@@ -15,7 +15,7 @@ import prunecell
 import pytest
 from axes import bits
 from prunecell import Mask, _core
-from prunecell.parameters import parse
+from prunecell.arguments import parse
 
 
 @pytest.mark.parametrize("dtype", axes.DTYPES)

@@ -20,7 +20,7 @@ import numpy as np
 
 from prunecell import _core
 from prunecell._core import InvalidType, Mask
-from prunecell.parameters import parse_rule
+from prunecell.arguments import parse_rule
 
 Array = Any
 T = TypeVar("T")

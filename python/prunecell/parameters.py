@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import numbers
-import operator
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from prunecell._core import InvalidArgument, InvalidType
 
 MODES = ("Identity", "Static", "Gradual")
 FILLERS = ("None", "Random", "IterNonStruct")
@@ -36,100 +31,3 @@ class Parameters:
 
 UNUSED = ("quant_mode", "range")
 LEGAL = (*Parameters.__dataclass_fields__, *UNUSED)
-
-
-def _wrong_type(name: str, expected: str, value: object) -> InvalidType:
-    return InvalidType(f"{name}: expected {expected}, got {value!r} of type {type(value).__name__}")
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise InvalidArgument(f"{name}: expected a float64 number, got a larger one") from None
-    raise _wrong_type(name, "a number", value)
-
-
-def _integer(name: str, value: object) -> int:
-    if not isinstance(value, bool):
-        try:
-            return operator.index(value)  # type: ignore[arg-type]
-        except TypeError:
-            pass
-    raise _wrong_type(name, "an integer", value)
-
-
-def _bounded(name: str, value: object, bits: int) -> int:
-    number = _integer(name, value)
-    if not 0 <= number < 2**bits:
-        raise InvalidArgument(f"{name}: expected an integer from 0 to 2**{bits} - 1, got {number}")
-    return number
-
-
-def _word(name: str, value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise _wrong_type(name, "a word", value)
-
-
-def parse(given: dict[str, Any]) -> Parameters:
-    """Typed parameters from keywords.
-
-    Raises:
-        InvalidType: An unknown name (listing the legal ones) or a value of the wrong type.
-        InvalidArgument: An integer out of range.
-    """
-    for name in given:
-        if name not in LEGAL:
-            near = difflib.get_close_matches(name, LEGAL, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidType(f"unknown parameter {name!r}{hint} Known: {', '.join(LEGAL)}")
-    values = Parameters().as_dict() | {k: v for k, v in given.items() if k not in UNUSED}
-    _check_unused(given)
-    if not isinstance(values["in_place"], bool):
-        raise _wrong_type("in_place", "True or False", values["in_place"])
-    return Parameters(
-        prune_mode=_word("prune_mode", values["prune_mode"]),
-        prune_filler=_word("prune_filler", values["prune_filler"]),
-        threshold=_number("threshold", values["threshold"]),
-        delta=_number("delta", values["delta"]),
-        start=_number("start", values["start"]),
-        stepsize=_bounded("stepsize", values["stepsize"], 63),
-        gamma=_number("gamma", values["gamma"]),
-        in_place=values["in_place"],
-        seed=_bounded("seed", values["seed"], 64),
-    )
-
-
-def parse_rule(filler: object, threshold: object, delta: object, seed: object) -> dict[str, Any]:
-    """The typed arguments of a rebuild; ranges of the numbers are checked by the native core."""
-    return {
-        "filler": _word("filler", filler),
-        "threshold": _number("threshold", threshold),
-        "delta": _number("delta", delta),
-        "seed": _bounded("seed", seed, 64),
-    }
-
-
-def parse_index(value: object, count: int) -> int:
-    """The number of a tensor of a cell that has `count` of them."""
-    index = _integer("index", value)
-    if not 0 <= index < count:
-        raise InvalidArgument(
-            f"index: expected a number less than {count}, the tensors of the cell, got {index}"
-        )
-    return index
-
-
-def parse_batch_size(value: object) -> int:
-    """The argument of `update`: samples since the last one, an integer >= 0."""
-    return _bounded("batch_size", value, 63)
-
-
-def _check_unused(given: dict[str, Any]) -> None:
-    mode = given.get("quant_mode")
-    if mode is not None and _word("quant_mode", mode) not in QUANT_MODES:
-        raise InvalidArgument(f"quant_mode: expected one of {', '.join(QUANT_MODES)}, got {mode!r}")
-    if given.get("range") is not None:
-        _bounded("range", given["range"], 63)

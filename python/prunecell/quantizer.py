@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,15 +12,9 @@ import numpy as np
 
 from prunecell import _core
 from prunecell._core import Figures, Mask, WrongState
+from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.ops import empty_like
-from prunecell.parameters import (
-    LEGAL,
-    UNUSED,
-    Parameters,
-    parse,
-    parse_batch_size,
-    parse_index,
-)
+from prunecell.parameters import LEGAL, UNUSED, Parameters
 
 Array = Any
 CellArrays = tuple[Array, Array, Array]
@@ -126,9 +121,7 @@ class PruneCell:
             weights: See `prunecell.ops`; writable where `in_place`.
             diff_weights: Gradient of the weights, of their shape, writable; None: there is none.
         """
-        if self.in_place:
-            _core.check_array(weights, "weights", write=True)
-        shape = _core.check_array(weights, "weights", write=False)
+        shape = _core.check_array(weights, "weights", write=self.in_place)
         if diff_weights is not None:
             diff_shape = _core.check_array(diff_weights, "diff_weights", write=True)
             if diff_shape != shape:
@@ -270,7 +263,11 @@ class PruneCell:
         self._written()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PruneCell:
-        return _copied(self, memo)
+        new = PruneCell.__new__(PruneCell)
+        memo[id(self)] = new
+        for name, value in self.__dict__.items():
+            new.__dict__[name] = value.copy() if name == "_core" else deepcopy(value, memo)
+        return new
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -340,16 +337,6 @@ class PruneCell:
         given = [name for name, value in self._unused.items() if value is not None]
         if given:
             warnings.warn(f"accepted and not used: {', '.join(given)}", stacklevel=3)
-
-
-def _copied(cell: PruneCell, memo: dict[int, Any]) -> PruneCell:
-    from copy import deepcopy
-
-    new = PruneCell.__new__(PruneCell)
-    memo[id(cell)] = new
-    for name, value in cell.__dict__.items():
-        new.__dict__[name] = value.copy() if name == "_core" else deepcopy(value, memo)
-    return new
 
 
 def _calls(cells: Iterable[PruneCell]) -> Iterator[tuple[_core.PruneCell, list[CellArrays]]]:

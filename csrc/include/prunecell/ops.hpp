@@ -2,7 +2,8 @@
 // a list of one. Every argument of every job is checked, and every level decided, before any byte is
 // written: a call that throws has changed nothing. What a mask is, to the bit: docs/semantics.md.
 //
-// Results are equal bit for bit for any thread count. Work arrays are a few hundred KiB per thread.
+// Results are equal bit for bit for any thread count. Work arrays are a few hundred KiB per thread and 16 KiB per
+// tensor of the call.
 #pragma once
 
 #include <prunecell/types.hpp>

@@ -11,8 +11,8 @@
 namespace prunecell::cpu {
 namespace {
 
-/// Where the share `p` of `population` independent draws ends, give or take six standard deviations: a
-/// bracket that holds it but once in a billion calls. A miss costs one more round, never the answer.
+/// Where the share `p` of so many independent draws ends, give or take six standard deviations. A miss is
+/// very rare, and costs one more round, never the answer.
 struct Quantile {
   double low, high;
 };

@@ -3,6 +3,7 @@
 #include "../bits.hpp"
 
 namespace prunecell::cpu {
+
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   const std::uint32_t* words = job.mask.words + tile.first / 32;
   const int size = by_size(job.weights.dtype);

@@ -6,14 +6,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from prunecell.parameters import FILLERS, MODES, QUANT_MODES, Parameters
+
 from .errors import shorten
 from .values import Value
 
 Keyword = str | float | int
-
-MODES = ("Identity", "Static", "Gradual")
-FILLERS = ("None", "Random", "IterNonStruct")
-QUANT_MODES = ("Default", "Symmetric", "Asymmetric", "FullRange")
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,14 @@ class Parameter:
     python: str
     default: Keyword | None
     read: Callable[[Value], Keyword]
+
+
+def _mode(value: Value) -> str:
+    return value.choice(MODES)
+
+
+def _filler(value: Value) -> str:
+    return value.choice(FILLERS)
 
 
 def _fraction(value: Value) -> float:
@@ -47,13 +53,18 @@ def _delta(value: Value) -> float:
 
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("PruningMode", "prune_mode", "Identity", lambda value: value.choice(MODES)),
-    Parameter("PruningFiller", "prune_filler", "Random", lambda value: value.choice(FILLERS)),
-    Parameter("Threshold", "threshold", 0.2, _fraction),
-    Parameter("Delta", "delta", 0.001, _delta),
-    Parameter("StartThreshold", "start", 0.1, _fraction),
-    Parameter("StepSizeThreshold", "stepsize", 0, lambda value: value.integer()),
-    Parameter("GammaThreshold", "gamma", 0.05, _fraction),
+    Parameter("PruningMode", "prune_mode", Parameters.prune_mode, _mode),
+    Parameter(
+        "PruningFiller",
+        "prune_filler",
+        Parameters.prune_filler,
+        _filler,
+    ),
+    Parameter("Threshold", "threshold", Parameters.threshold, _fraction),
+    Parameter("Delta", "delta", Parameters.delta, _delta),
+    Parameter("StartThreshold", "start", Parameters.start, _fraction),
+    Parameter("StepSizeThreshold", "stepsize", Parameters.stepsize, lambda value: value.integer()),
+    Parameter("GammaThreshold", "gamma", Parameters.gamma, _fraction),
     Parameter("QuantMode", "quant_mode", None, lambda value: value.choice(QUANT_MODES)),
     Parameter("Range", "range", None, lambda value: value.integer()),
 )

@@ -6,7 +6,6 @@ import os
 import stat
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -98,10 +97,5 @@ class SafetensorsReader:
     def __enter__(self) -> SafetensorsReader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

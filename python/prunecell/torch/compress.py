@@ -15,7 +15,6 @@ from prunecell.torch.packed_weight import (
     PackedWeight,
     compress_module,
     decompress_module,
-    nonzero_mask,
     release_buffers,
 )
 
@@ -53,11 +52,6 @@ def _packed_modules(net: nn.Module) -> Iterator[nn.Module]:
     return (module for module in net.modules() if isinstance(module, Packed))
 
 
-def _worth_packing(weight: Any) -> bool:
-    kept = weight.numel() - nonzero_mask(weight.detach()).zeros
-    return bool(kept * weight.element_size() + (weight.numel() + 7) // 8 < weight.nbytes)
-
-
 def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
     bytes_of: dict[str, tuple[int, int]] = {}
@@ -65,11 +59,11 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
         layer: Any = module.get_submodule(cell.name)
         weight = layer._parameters["weight"]
         if id(weight) not in packed:
-            if not _worth_packing(weight):
-                continue
             one = PackedWeight(weight)
+            if one.nbytes >= weight.nbytes:
+                continue
             values = one.pack()
             packed[id(weight)] = one, values
-            bytes_of[cell.name] = weight.nbytes, values.nbytes + one.mask.packed.nbytes
+            bytes_of[cell.name] = weight.nbytes, one.nbytes
         compress_module(layer, *packed[id(weight)])
     return bytes_of

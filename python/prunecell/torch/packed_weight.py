@@ -69,7 +69,10 @@ class PackedWeight:
         weight = parameter.detach()
         self.parameter = parameter
         self.shape, self.stride = weight.shape, weight.stride()
-        self.mask = nonzero_mask(weight)
+        bits = weight.contiguous().view(_INTEGERS[weight.element_size()])
+        self.mask = Mask.from_array((bits != 0).cpu().numpy())  # -0 and NaN are values to restore
+        kept = self.mask.size - self.mask.zeros
+        self.nbytes = kept * weight.element_size() + self.mask.packed.nbytes
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def expand(self, values: Tensor) -> Tensor:
@@ -88,12 +91,6 @@ class PackedWeight:
         out = torch.empty_strided(self.shape, self.stride, dtype=values.dtype, device=values.device)
         ops.unpack_weights(values, self.mask, out=out)
         return out
-
-
-def nonzero_mask(weight: Tensor) -> Mask:
-    """Keeps what is not exactly +0: -0 and NaN are values to restore."""
-    bits = weight.contiguous().view(_INTEGERS[weight.element_size()])
-    return Mask.from_array((bits != 0).cpu().numpy())
 
 
 class Packed(nn.Module):
@@ -127,18 +124,14 @@ def _packed_class(kind: type[nn.Module]) -> type[nn.Module]:
     return type(kind.__name__, (Packed, kind), members)
 
 
-class _SaveDense:
+def _save_dense(module: Any, out: dict[str, Any], prefix: str, _metadata: Any) -> None:
     """A state_dict post-hook: the keys of a compressed module are those of the dense one."""
-
-    def __call__(self, module: Any, out: dict[str, Any], prefix: str, _metadata: Any) -> None:
-        out[prefix + "weight"] = module._packed.dense(module._buffers[_VALUES])
+    out[prefix + "weight"] = module._packed.dense(module._buffers[_VALUES])
 
 
-class _RefuseLoad:
+def _refuse_load(*_: Any) -> NoReturn:
     """A load_state_dict pre-hook."""
-
-    def __call__(self, *_: Any) -> None:
-        raise WrongState("a compressed model cannot load weights: decompress it first")
+    raise WrongState("a compressed model cannot load weights: decompress it first")
 
 
 def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
@@ -156,8 +149,8 @@ def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
     kind: type[nn.Module] = type(module)
     module.__class__ = _packed_class(kind)  # type: ignore[arg-type] # torch retypes __hash__
     hooks = (
-        module.register_state_dict_post_hook(_SaveDense()),
-        module.register_load_state_dict_pre_hook(_RefuseLoad()),
+        module.register_state_dict_post_hook(_save_dense),
+        module.register_load_state_dict_pre_hook(_refuse_load),
     )
     object.__setattr__(module, "_packed_hooks", hooks)
 
