@@ -234,3 +234,15 @@ def test_packed_values_follow_half(images: Tensor) -> None:
         assert torch.equal(net(images.half()), reference(images.half()))
     prunecell.torch.decompress(net)
     assert torch.equal(net[3].weight, reference[3].weight)
+
+
+def test_weights_that_are_computed_from_others_stay_as_they_are() -> None:
+    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.Linear(8, 8))
+    prunecell.torch.wrap(net[1]).cells[0].quantizer = prunecell.PruneCell(
+        prune_mode="Static", prune_filler="IterNonStruct", threshold=0.9
+    )
+    inputs = torch.randn(3, 8)
+    with torch.no_grad():
+        expected = net(inputs)
+        assert list(prunecell.torch.compress(net)) == ["1"]
+        assert torch.equal(net(inputs), expected)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from prunecell import _core
 from prunecell._core import WrongState
+from prunecell.torch.enforce import DTYPES
 from prunecell.torch.model import Model, unwrap, wrap
 from prunecell.torch.packed_weight import (
     Packed,
@@ -57,7 +58,9 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     bytes_of: dict[str, tuple[int, int]] = {}
     for cell in wrap(module, embeddings=True):
         layer: Any = module.get_submodule(cell.name)
-        weight = layer._parameters["weight"]
+        weight = layer._parameters.get("weight")
+        if weight is None or weight.dtype not in DTYPES:  # computed from others, or not floating
+            continue
         if id(weight) not in packed:
             one = PackedWeight(weight)
             if one.nbytes >= weight.nbytes:
