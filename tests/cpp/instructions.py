@@ -2,8 +2,8 @@
 
     python instructions.py PROGRAM COMPILER [--record]
 
-Counts, unlike times, are the same on a busy machine. `instructions.json` holds them by compiler and
-kernel variant; more than 10 % above the record fails. Other compilers generate other code: without a
+Counts, unlike times, are the same on a busy machine. `instructions.json` holds them by compiler
+and kernel variant; more than 10 % above the record fails. Other compilers generate other code: without a
 record this is skipped (exit status 77) and says how to make one. callgrind knows no AVX-512.
 """
 
@@ -30,7 +30,10 @@ def count(program: str, variant: str, operation: str) -> float | None:
         callgrind = ["valgrind", "--tool=callgrind", "--collect-atstart=no"]
         out = f"--callgrind-out-file={folder}/out"
         done = subprocess.run(
-            [*callgrind, out, program, variant, operation], capture_output=True, text=True
+            [*callgrind, out, program, variant, operation],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode == SKIP:
         return None
