@@ -7,6 +7,7 @@ of a model outlives it, and no copy, move or replacement of a parameter escapes 
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -37,16 +38,15 @@ def mask_tensors(pairs: Iterable[tuple[Tensor, Mask]]) -> None:
     for tensor, mask in pairs:
         tensors.append(tensor.detach() if tensor.requires_grad else tensor)
         masks.append(mask)
-    nothing = [None] * len(tensors)
     try:
-        results = _core.apply_masks(tensors, masks, nothing, nothing)
+        changed = _core.apply_masks(tensors, masks)
     except InvalidArgument:  # strides that the core does not know: rare, and one at a time
         for tensor, mask in zip(tensors, masks, strict=True):
             dense = tensor.clone(memory_format=torch.contiguous_format)
-            _core.apply_masks([dense], [mask], [None], [None])
+            _core.apply_masks([dense], [mask])
             tensor.copy_(dense)
     else:
-        bump_versions(t for t, one in zip(tensors, results, strict=True) if one.changed)
+        bump_versions(itertools.compress(tensors, changed))
 
 
 def bump_versions(tensors: Iterable[Tensor]) -> None:

@@ -117,6 +117,9 @@ class _Source:
         owner = self._owner()
         return None if owner is None or owner.gone else owner.arrays()
 
+    def is_masked(self) -> bool:
+        return False
+
     def written(self) -> None:
         owner = self._owner()
         if owner is not None and not owner.gone:
@@ -154,7 +157,7 @@ class PrunedWeight:
         self.name = request.name
         self.quantizer = request.quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
-        self.index = self.quantizer._add(tuple(weight.shape), self.name, _Source())
+        self.index = self.quantizer._add(tuple(weight.shape), self.name)
         self._begin()
         self._modules.append(weakref.ref(request.module))
         registry.add(self)
@@ -351,7 +354,7 @@ class PrunedWeight:
         if mask is None or self._exposed:
             return
         self.dense = alike(weight, self.dense)
-        _core.apply_masks([weight.detach()], [mask], [None], [self.dense])
+        _core.apply_masks([weight.detach()], [mask], otherwise=[self.dense])
         bump_versions([weight])
         self._exposed = True
 
