@@ -3,8 +3,9 @@
     python instructions.py PROGRAM COMPILER [--record]
 
 Counts, unlike times, are the same on a busy machine. `instructions.json` holds them by compiler
-and kernel variant; more than 10 % above the record fails. Other compilers generate other code: without a
-record this is skipped (exit status 77) and says how to make one. callgrind knows no AVX-512.
+and kernel variant; more than 10 % above the record fails. Other compilers generate other code:
+without a record this is skipped (exit status 77) and says how to make one. callgrind knows no
+AVX-512.
 """
 
 from __future__ import annotations
