@@ -18,9 +18,9 @@ DTYPES = {
 # Around the 32 weights of a mask word, the 4096 of a tile, and one size over several tiles.
 SIZES = (0, 1, 2, 31, 32, 33, 63, 64, 65, 4095, 4096, 4097, 100_003)
 SHAPES = ((), (0,), (7,), (5, 13), (0, 4), (3, 0, 2), (2, 3, 11), (4, 3, 3, 3), (2, 3, 2, 5, 3))
-# A thread is worth 32768 weights to the library: LARGE gives work to every count here.
+# A thread is worth 131072 weights to the library: LARGE gives work to every count here.
 THREADS = (1, 2, 3, 7)
-LARGE = 300_007
+LARGE = 1_000_003
 
 Array = NDArray[Any]
 Distribution = Callable[[np.random.Generator, int, float], NDArray[np.float64]]
