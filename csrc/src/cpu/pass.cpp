@@ -40,7 +40,6 @@ const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
 }  // namespace
 
 PassCounts& PassCounts::operator+=(const PassCounts& other) {
-  reached += other.reached;
   above += other.above;
   unlisted += other.unlisted;
   weights += other.weights;
@@ -69,7 +68,6 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
       counts.unlisted += inside;
     else if (inside > 0)
       worker.candidates.collect(bounds.kind, items, worker.inside, first);
-    counts.reached += found.reached;
     counts.above += found.above;
     counts.weights += tile.size;
     if (tile.size < tile_size) return;

@@ -28,9 +28,8 @@ struct TileSubset {
 };
 
 struct PassCounts {
-  std::int64_t reached = 0;   ///< kept weights with key >= first
   std::int64_t above = 0;     ///< kept weights with key > last
-  std::int64_t unlisted = 0;  ///< of those between, how many are not among the candidates
+  std::int64_t unlisted = 0;  ///< those from first to last that are not among the candidates
   std::int64_t weights = 0;
   std::int64_t full_tiles = 0;  ///< and over them, for the variance between tiles:
   std::int64_t sum = 0, sum_of_squares = 0;
