@@ -35,13 +35,24 @@ Timing timing(const Race& race, const std::function<void()>& body) {
   return {taken.count() / race.calls, preemptions() != before};
 }
 
-/// A timing in which somebody else had the processor says nothing: it is repeated, up to a limit.
-double seconds(const Race& race, const std::function<void()>& body, int& disturbed) {
-  Timing one = timing(race, body);
-  for (int repeat = 0; one.disturbed && repeat < 4; ++repeat) one = timing(race, body);
-  disturbed += one.disturbed;
-  return one.seconds;
-}
+/// Timings of one row. One in which somebody else had the processor says nothing and is repeated, as long as the
+/// row's repeats last: on a machine that is busy all the time they are soon spent.
+class Clock {
+ public:
+  explicit Clock(std::int64_t rounds) : repeats_(4 * rounds) {}
+
+  double seconds(const Race& race, const std::function<void()>& body) {
+    Timing one = timing(race, body);
+    for (int attempt = 0; one.disturbed && attempt < 4 && repeats_ > 0; ++attempt, --repeats_) one = timing(race, body);
+    disturbed_ += one.disturbed;
+    return one.seconds;
+  }
+  int disturbed() const { return disturbed_; }
+
+ private:
+  std::int64_t repeats_;
+  int disturbed_ = 0;
+};
 
 double quantile(Times times, double share) {
   std::ranges::sort(times);
@@ -56,19 +67,19 @@ void report(benchmark::State& state, const std::string& name, const Times& times
 
 void run(benchmark::State& state, const Race& race) {
   Times work, yardstick;
-  int disturbed = 0;
+  Clock clock(state.max_iterations);
   bool work_first = true;
   for (auto _ : state) {  // who is first finds the tensor in other caches: each in turn
-    if (!work_first) yardstick.push_back(seconds(race, race.yardstick, disturbed));
-    work.push_back(seconds(race, race.work, disturbed));
-    if (work_first) yardstick.push_back(seconds(race, race.yardstick, disturbed));
+    if (!work_first) yardstick.push_back(clock.seconds(race, race.yardstick));
+    work.push_back(clock.seconds(race, race.work));
+    if (work_first) yardstick.push_back(clock.seconds(race, race.yardstick));
     work_first = !work_first;
     state.SetIterationTime(work.back());
   }
   report(state, "work", work);
   report(state, "floor", yardstick);
   state.counters["ratio"] = quantile(work, 0.5) / quantile(yardstick, 0.5);
-  state.counters["disturbed"] = double(disturbed) / double(work.size() + yardstick.size());
+  state.counters["disturbed"] = double(clock.disturbed()) / double(work.size() + yardstick.size());
 }
 
 int rounds(const Options& options, std::int64_t size) {

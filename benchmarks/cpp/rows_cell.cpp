@@ -43,6 +43,17 @@ Race propagate() {
           .yardstick = [=] { floor_read(cells->memory->memory.data(), cells->memory->bytes(), 1); }};
 }
 
+/// The masks of all cells on their weights, as the plain operation.
+Race apply(std::int64_t count) {
+  const auto cells = std::make_shared<Cells>(count);
+  const auto jobs = std::make_shared<std::vector<Job>>();
+  const auto results = std::make_shared<std::vector<Result>>(std::size_t(count));
+  for (std::size_t i = 0; i < cells->cells.size(); ++i)
+    jobs->push_back({.weights = cells->tensors[i].weights, .mask = cells->cells[i].mask(0)->view()});
+  return {.work = [=, held = cells] { prunecell::apply_masks({}, *jobs, *results); },
+          .yardstick = [=] { floor_read(cells->memory->memory.data(), cells->memory->bytes(), 1); }};
+}
+
 }  // namespace
 
 void add_cell_rows(const Options& options) {
@@ -53,6 +64,8 @@ void add_cell_rows(const Options& options) {
   add("propagate", 1, propagate);
   add("update", 1, [] { return update(1); });
   add("update", 50, [] { return update(50); });
+  add("apply", 1, [] { return apply(1); });
+  add("apply", 50, [] { return apply(50); });
 }
 
 }  // namespace benchmarks

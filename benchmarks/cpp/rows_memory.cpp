@@ -7,11 +7,13 @@
 namespace benchmarks {
 namespace {
 
+double mib(std::int64_t bytes) { return double(bytes) / double(power(20)); }
+
 double peak_of_build(const Workload& workload) {
   const auto tensor = workload.tensor();
   const Bits mask(workload.size);
   const Job job = workload.job(*tensor, mask);
-  return double(peak_during([&] { once(prunecell::build_masks, workload.context(), job); }));
+  return mib(peak_during([&] { once(prunecell::build_masks, workload.context(), job); }));
 }
 
 /// A rise of a cell makes the new mask beside the one in force, which stays until every level is decided.
@@ -28,7 +30,7 @@ double peak_of_rise(const Workload& workload) {
   cell.add_tensor({workload.size});
   const prunecell::CellTensor views[] = {{.weights = tensor.view()}};
   cell.initialize(workload.context(), views);
-  return double(peak_during([&] { cell.end_epoch(workload.context(), views); }));
+  return mib(peak_during([&] { cell.end_epoch(workload.context(), views); }));
 }
 
 }  // namespace
@@ -43,9 +45,9 @@ void add_memory_rows(const Options& options) {
                              .delta = delta,
                              .threads = threads,
                              .filler = filler};
-        add_number(workload.name(), workload.fields(), "peak_bytes", [=] { return peak_of_build(workload); });
+        add_number(workload.name(), workload.fields(), "peak_mib", [=] { return peak_of_build(workload); });
         workload.group += "_rise";
-        add_number(workload.name(), workload.fields(), "peak_bytes", [=] { return peak_of_rise(workload); });
+        add_number(workload.name(), workload.fields(), "peak_mib", [=] { return peak_of_rise(workload); });
       }
 }
 
