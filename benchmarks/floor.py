@@ -6,8 +6,6 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 POINTER, INT64, FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 
 

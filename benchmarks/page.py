@@ -10,9 +10,7 @@ import json
 import os
 from pathlib import Path
 from string import Template
-from typing import Any
 
-from plots import draw_all
 from targets import TARGETS, Results, Row, Target
 
 HERE = Path(__file__).resolve().parent
@@ -20,8 +18,10 @@ SUITES = ("kernels", "calls", "training", "peers")
 DISTURBED = 0.5  # share of timings that another program interrupted
 
 
-def newest(folder: Path, suite: str) -> Path | None:
-    return max(folder.glob(f"????-??-??-{suite}.json"), default=None)
+def newest_files(folder: Path) -> dict[str, Path]:
+    """The newest file of each suite that there is one of."""
+    found = {suite: max(folder.glob(f"????-??-??-{suite}.json"), default=None) for suite in SUITES}
+    return {suite: path for suite, path in found.items() if path is not None}
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -98,12 +98,8 @@ def target_table(results: Results) -> str:
 def disturbed(results: Results) -> str:
     rows = [row for row in results.get("kernels", {"rows": []})["rows"] if "disturbed" in row]
     noisy = [row for row in rows if row["disturbed"] > DISTURBED]
-    if not noisy:
-        return f"No row of {len(rows)} was disturbed by other programs in more than half of its timings."
-    return (
-        f"{len(noisy)} of {len(rows)} rows were disturbed by other programs in more than half of their "
-        "timings, which were counted all the same."
-    )
+    counted = f"{len(noisy)} of {len(rows)}" if noisy else f"None of {len(rows)}"
+    return f"{counted} rows had more than half of their timings disturbed by other programs."
 
 
 def losses(results: Results) -> str:
@@ -176,11 +172,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--docs", type=Path, default=HERE.parent / "docs")
     options = parser.parse_args()
-    found = {suite: newest(options.results, suite) for suite in SUITES}
-    files = {suite: path for suite, path in found.items() if path is not None}
-    results: dict[str, dict[str, Any]] = {
-        suite: json.loads(path.read_text()) for suite, path in files.items()
-    }
+    files = newest_files(options.results)
+    results = {suite: json.loads(path.read_text()) for suite, path in files.items()}
+    from plots import draw_all  # needs matplotlib, the text does not
+
     draw_all(results, options.docs / "performance")
     page = options.docs / "performance.md"
     page.write_text(render(results, files, options.docs))

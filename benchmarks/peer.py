@@ -1,7 +1,7 @@
 """A peer: what it does with the weights, and how its answer is read.
 
 A peer is a function of the weights, a float32 array of SHAPE, that returns a `Job`. It raises
-`Absent` where the package cannot do this work; the reason is printed and kept.
+`AbsentError` where the package cannot do this work; the reason is printed and kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 """True where a weight is kept."""
 
 
-class Absent(Exception):
+class AbsentError(Exception):
     """Why a peer takes no part."""
 
 

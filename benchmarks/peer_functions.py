@@ -8,7 +8,7 @@ import numpy as np
 import prunecell
 import torch
 from floor import Floor
-from peer import DELTA, THRESHOLD, Absent, Job, Weights, need
+from peer import DELTA, THRESHOLD, AbsentError, Job, Weights, need
 
 
 def ours(weights: Weights, _: Floor, threads: int) -> Job:
@@ -88,7 +88,9 @@ def torch_quantile(weights: Weights, *_: Any) -> Job:
     try:
         torch.quantile(tensor.abs(), THRESHOLD)
     except RuntimeError as error:
-        raise Absent(f"refuses {tensor.numel()} weights: {str(error).splitlines()[0]}") from error
+        raise AbsentError(
+            f"refuses {tensor.numel()} weights: {str(error).splitlines()[0]}"
+        ) from error
     return Job(lambda: torch.quantile(tensor.abs(), THRESHOLD), value=float)
 
 

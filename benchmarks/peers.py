@@ -26,11 +26,10 @@ import peer_functions as functions
 import torch
 from floor import Floor
 from machine import about
-from peer import SHAPE, SIGMA, Absent, Job, describe
+from peer import SHAPE, SIGMA, AbsentError, Job, describe
 from timing import Timed
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 15.0  # for the rounds of one peer, about
 ROUNDS = 15  # at most
 
 PEERS: dict[str, Callable[..., Job]] = {
@@ -70,7 +69,7 @@ ABSENT = {
 }
 
 
-def timed_row(name: str, job: Job, ours: Job, weights: Any, floor: Floor) -> dict[str, Any]:
+def timed_row(job: Job, ours: Job, weights: Any, floor: Floor, seconds: float) -> dict[str, Any]:
     read = weights.reshape(-1)[: job.size or None]
     things = {
         "peer": Timed(job.work, job.prepare),
@@ -80,7 +79,7 @@ def timed_row(name: str, job: Job, ours: Job, weights: Any, floor: Floor) -> dic
     things["ours"].work()
     first = Timed(job.work, job.prepare)
     first.once()
-    for _ in range(min(ROUNDS, max(2, int(SECONDS / first.median)))):
+    for _ in range(min(ROUNDS, max(2, int(seconds / first.median)))):
         for one in things.values():
             one.once()
     median = things["peer"].median
@@ -91,28 +90,29 @@ def timed_row(name: str, job: Job, ours: Job, weights: Any, floor: Floor) -> dic
     }
 
 
-def measure(library: Path, threads: int, only: list[str] | None) -> list[dict[str, Any]]:
+def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+    threads = options.worker
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    floor = Floor(library, threads)
+    floor = Floor(options.floor, threads)
     random = np.random.default_rng(0)
     weights = (SIGMA * random.standard_normal(SHAPE, np.float32)).astype(np.float32)
     ours = functions.ours(weights, floor, threads)
     mask = np.asarray(ours.work()).copy()
     rows = []
     for name, make in PEERS.items():
-        if only and name not in only:
+        if options.only and name not in options.only:
             continue
         row: dict[str, Any] = {"peer": name, "threads": threads}
         try:
             job = make(weights, floor, threads)
             row["result"] = describe(job, job.work(*job.prepare()), weights, mask)
-            row |= timed_row(name, job, ours, weights, floor)
+            row |= timed_row(job, ours, weights, floor, options.seconds)
             print(
                 "{peer:40} {threads} {us:14.0f} us {times_read:9.1f} x read".format(**row),
                 flush=True,
             )
-        except (Absent, ImportError) as reason:
+        except (AbsentError, ImportError) as reason:
             row["absent"] = str(reason)
             print(f"{name}: {reason}", flush=True)
         rows.append(row)
@@ -128,6 +128,7 @@ def in_process(options: argparse.Namespace, threads: int) -> list[dict[str, Any]
     """The rows of one thread count, by a process that never had another."""
     out = options.output.with_suffix(f".{threads}.part")
     command = [sys.executable, __file__, "--floor", options.floor, "-o", out, "--worker", threads]
+    command += ["--seconds", options.seconds]
     command += ["--only", *options.only] if options.only else []
     environment = dict(os.environ) | {"OMP_NUM_THREADS": str(threads)}
     subprocess.run([str(word) for word in command], env=environment, check=True)
@@ -144,11 +145,12 @@ def main() -> None:
     default = HERE / "results" / f"{date.today().isoformat()}-peers.json"
     parser.add_argument("-o", "--output", type=Path, default=default)
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--seconds", type=float, default=15, help="for one peer, about")
     parser.add_argument("--only", nargs="*", choices=PEERS)
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        rows = measure(options.floor, options.worker, options.only)
+        rows = measure(options)
         options.output.write_text(json.dumps(rows))
         return
     report = about(**versions()) | {"size": SHAPE[0] * SHAPE[1]}

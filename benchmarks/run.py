@@ -26,7 +26,7 @@ def run(program: str, *arguments: str) -> None:
 
 
 def largest_size() -> int:
-    """Of the rows over sizes, as a power of two: weights of 2 bytes and a mask, in half of the memory."""
+    """Of the rows over sizes, as a power of two: 2 bytes for each weight in half of the memory."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return 32 if memory >= 20 * GIB else 30 if memory >= 8 * GIB else 28
 

@@ -33,7 +33,7 @@ class Target:
 
 
 def kernel(
-    work: str, groups: str, target: float, reaching: float, unit: str, key: str = "ratio"
+    work: str, groups: str, target: float, reaching: float, unit: str, *, key: str = "ratio"
 ) -> Target:
     """A target on rows of the C++ program, by the words of their groups."""
     wanted = groups.split()
@@ -74,7 +74,7 @@ def training(work: str, kind: str, target: float, reaching: float) -> Target:
 
 def memory(work: str, groups: str) -> Target:
     """A new mask of 2^24 weights before its commit, and 4 MiB."""
-    return kernel(work, groups, (1 << 24) / 8 / MIB + 4, 4, "MiB", "peak_mib")
+    return kernel(work, groups, (1 << 24) / 8 / MIB + 4, 4, "MiB", key="peak_mib")
 
 
 READ, SCALE = "x read", "x scale"
@@ -86,8 +86,8 @@ TARGETS = [
     kernel("rebuild and apply in place, fused", "fused fused_rise", 1.5, 1.2, SCALE),
     kernel("apply in place", "apply apply_again", 1.15, 1.05, SCALE),
     kernel("rebuild in the cache, 2^20 weights", "rebuild_cached", 4, 2.5, READ),
-    kernel("rebuild, 2^16 weights", "rebuild_65536", 40, 20, "us", "work_us"),
-    kernel("rebuild, 2^12 weights", "rebuild_4096", 6, 3, "us", "work_us"),
+    kernel("rebuild, 2^16 weights", "rebuild_65536", 40, 20, "us", key="work_us"),
+    kernel("rebuild, 2^12 weights", "rebuild_4096", 6, 3, "us", key="work_us"),
     kernel("54 tensors of ResNet-50 in one call", "network", 1.3, 1.1, "x one tensor"),
     call("Python over C++, one cell", 1, "numpy,torch", 3, 1.5),
     call("Python over C++, batch of 50", 50, "numpy,torch,torch model", 20, 10),

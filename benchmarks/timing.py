@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 REPEATS = 2  # of a timing in which the processor was taken away
+HOPELESS = 1.0  # seconds: a timing so long is hardly ever left alone
 
 
 def preemptions() -> int:
@@ -35,7 +36,7 @@ class Timed:
                 self.work(*arguments)
             taken = time.perf_counter() - start
             disturbed = preemptions() != before
-            if not disturbed:
+            if not disturbed or taken > HOPELESS:
                 break
         self.seconds.append(taken / self.calls)
         self.disturbed += disturbed
