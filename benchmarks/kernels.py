@@ -57,6 +57,7 @@ def main() -> None:
             arguments.append(f"--benchmark_filter={options.filter}")
         rows = run_rows(options.native, *arguments, context=context)
     head |= {
+        "extent": "quick" if options.quick else "full",
         "compiler": f"GCC {context['compiler']}",
         "caches": [
             {"level": one["level"], "type": one["type"], "bytes": one["size"]}

@@ -61,7 +61,7 @@ def about(**versions: str) -> dict[str, Any]:
 
     return {
         "date": date.today().isoformat(),
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", *sys.argv]).replace(f"{ROOT}/", ""),
         **commit(),
         "cpu": cpu(),
         "cpu_extensions": cpu_extensions(),

@@ -15,6 +15,7 @@ from targets import TARGETS, Results, Row, Target
 
 HERE = Path(__file__).resolve().parent
 SUITES = ("kernels", "calls", "training", "peers")
+SIGMA = 0.05  # standard deviation of the weights, in cpp/data.hpp
 DISTURBED = 0.5  # share of timings that another program interrupted
 
 
@@ -63,9 +64,10 @@ def sources(results: Results, files: dict[str, Path], docs: Path) -> str:
     lines = []
     for suite, report in results.items():
         link = os.path.relpath(files[suite], docs)
+        quick = ", a quick run" if report.get("extent") == "quick" else ""
         changed = ", with changes that are not committed" if report["dirty"] else ""
         lines.append(
-            f"- [{suite}]({link}): {report['date']}, commit {report['commit']}{changed}, "
+            f"- [{suite}]({link}): {report['date']}{quick}, commit {report['commit']}{changed}, "
             f"{report['cpu']}, {report['cores']} cores, {report['compiler']}, "
             f"load average {report['load_average'][0]} at the start"
         )
@@ -119,9 +121,10 @@ def losses(results: Results) -> str:
 
 
 def levels(results: Results) -> str:
+    """How many steps of the smallest delta lie below the 90 % of normal weights of that deviation."""
     rows = results.get("kernels", {"rows": []})["rows"]
     deltas = [row["delta"] for row in rows if row.get("group") == "rebuild"]
-    return f"{round(0.082 / min(deltas)):,} at 90 % of normal weights" if deltas else "many"
+    return f"about {1.645 * SIGMA / min(deltas):,.0f}" if deltas else "many"
 
 
 def peers(results: Results) -> str:

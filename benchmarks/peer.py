@@ -1,7 +1,7 @@
 """A peer: what it does with the weights, and how its answer is read.
 
-A peer is a function of the weights, a float32 array of SHAPE, that returns a `Job`. It raises
-`AbsentError` where the package cannot do this work; the reason is printed and kept.
+A peer is a function of the weights, a float32 array of SHAPE, the floor and the number of threads,
+that returns a `Job`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ Mask = NDArray[np.bool_]
 """True where a weight is kept."""
 
 
-class AbsentError(Exception):
-    """Why a peer takes no part."""
-
-
 @dataclass
 class Job:
     """`work` gets what `prepare` returns and gives an answer; `prepare` is not timed."""
@@ -37,8 +33,8 @@ class Job:
     """The answer as the largest magnitude pruned, where there is no mask."""
     prepare: Callable[[], tuple[Any, ...]] = tuple
     random: bool = False
-    size: int = 0
-    """Weights, where they cannot be all."""
+    note: str = ""
+    """What else is to be said of the result."""
 
 
 def need(size: int) -> int:
@@ -48,11 +44,11 @@ def need(size: int) -> int:
 
 def describe(job: Job, answer: Any, weights: Weights, ours: Mask) -> str:
     """What kind of result it is. Raises SystemExit for one that is none of those known."""
-    magnitudes = np.abs(weights.reshape(-1))[: job.size or None]
+    magnitudes = np.abs(weights.reshape(-1))
     if job.kept is None and job.value is not None:
         share = np.mean(magnitudes <= np.float32(job.value(answer)))
         if abs(share - THRESHOLD) < 1e-6:
-            return "the magnitude alone, no mask"
+            return "the magnitude alone, no mask" + job.note
         raise SystemExit(f"a magnitude that prunes {share:.7%}")
     kept = job.kept(answer).reshape(-1) if job.kept is not None else np.empty(0, bool)
     pruned = np.count_nonzero(~kept) / kept.size

@@ -18,6 +18,17 @@ def layer(weights: Weights) -> nn.Linear:
     return made
 
 
+class Network(nn.Module):
+    """A network of one layer; NNCF cannot trace a `Sequential`."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.layer = layer(weights)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.layer(x)
+
+
 def layer_mask(made: nn.Module) -> Any:
     return made.weight_mask.numpy() != 0
 
@@ -95,7 +106,7 @@ def nncf(weights: Weights, *_: Any) -> Job:
 
     mode = nncf.PruneMode.UNSTRUCTURED_MAGNITUDE_LOCAL
     example = torch.zeros(1, SHAPE[1])
-    model = nncf.prune(nn.Sequential(layer(weights)), mode, ratio=0.5, examples_inputs=example)
+    model = nncf.prune(Network(weights), mode, ratio=0.5, examples_inputs=example)
 
     def work() -> Any:
         update_pruning_ratio(model, mode, THRESHOLD)

@@ -8,7 +8,7 @@ import numpy as np
 import prunecell
 import torch
 from floor import Floor
-from peer import DELTA, THRESHOLD, AbsentError, Job, Weights, need
+from peer import DELTA, THRESHOLD, Job, Weights, need
 
 
 def ours(weights: Weights, _: Floor, threads: int) -> Job:
@@ -85,20 +85,13 @@ def torch_kthvalue(weights: Weights, *_: Any) -> Job:
 
 def torch_quantile(weights: Weights, *_: Any) -> Job:
     tensor = torch.from_numpy(weights).reshape(-1)
+    one_more = torch.empty(tensor.numel() + 1)
     try:
-        torch.quantile(tensor.abs(), THRESHOLD)
-    except RuntimeError as error:
-        raise AbsentError(
-            f"refuses {tensor.numel()} weights: {str(error).splitlines()[0]}"
-        ) from error
-    return Job(lambda: torch.quantile(tensor.abs(), THRESHOLD), value=float)
-
-
-def torch_quantile_reduced(weights: Weights, *_: Any) -> Job:
-    """As many weights as `torch.quantile` takes."""
-    size = 16_000_000
-    tensor = torch.from_numpy(weights).reshape(-1)[:size]
-    return Job(lambda: torch.quantile(tensor.abs(), THRESHOLD), value=float, size=size)
+        torch.quantile(one_more, THRESHOLD)
+        note = ""
+    except RuntimeError:
+        note = f"; refuses more than {tensor.numel()} weights"
+    return Job(lambda: torch.quantile(tensor.abs(), THRESHOLD), value=float, note=note)
 
 
 def torch_sort(weights: Weights, *_: Any) -> Job:

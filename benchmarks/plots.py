@@ -46,19 +46,33 @@ def save(figure: Any, path: Path) -> None:
 
 
 def draw_size(rows: Rows, path: Path) -> None:
-    figure, axes = plt.subplots(figsize=(7, 3.6))
+    """The time, which is to be a straight line, and the ratio to the floor."""
+    figure, (time, ratio) = plt.subplots(1, 2, figsize=(9, 3.6))
     of_size = chosen(rows, group="size")
     for threads in sorted({row["threads"] for row in of_size}):
         for dtype, dashes in (("float32", "-"), ("float16", "--")):
-            found = chosen(of_size, threads=threads, dtype=dtype)
-            if found:
-                label = f"{dtype}, {threads} threads" if threads > 1 else f"{dtype}, 1 thread"
-                line(axes, found, lambda row: row["size"], label, ls=dashes)
-    axes.set(xlabel="weights", ylabel="time / one read", xscale="log", yscale="log")
-    axes.set_xscale("log", base=2)
-    axes.axhline(1, color="black", lw=0.8)
-    axes.legend()
+            found = sorted(chosen(of_size, threads=threads, dtype=dtype), key=size)
+            if not found:
+                continue
+            label = f"{dtype}, {threads} thread{'s' if threads > 1 else ''}"
+            line(ratio, found, size, label, ls=dashes)
+            color = ratio.get_lines()[-1].get_color()
+            sizes = [size(row) for row in found]
+            time.plot(sizes, [row["work_us"] for row in found], dashes, marker="o", ms=3, c=color)
+            time.plot(sizes, [row["floor_us"] for row in found], ":", color=color)
+    time.set(xlabel="weights", ylabel="us (dotted: one read)", yscale="log")
+    ratio.set(xlabel="weights", ylabel="time / one read", yscale="log")
+    ratio.axhline(1, color="black", lw=0.8)
+    for axes in (time, ratio):
+        axes.set_xscale("log", base=2)
+    if of_size:
+        ratio.legend()
     save(figure, path)
+
+
+def size(row: Row) -> int:
+    found: int = row["size"]
+    return found
 
 
 def draw_level(rows: Rows, path: Path) -> None:

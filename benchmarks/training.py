@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="*", default=[1])
     parser.add_argument("--quick", action="store_true", help="a quarter of the rounds")
     options = parser.parse_args()
-    head = about(torch=torch.__version__)
+    head = about(torch=torch.__version__) | {"extent": "quick" if options.quick else "full"}
     rows = []
     for name, training in TRAININGS.items():
         for threads in options.threads:
