@@ -121,7 +121,7 @@ def losses(results: Results) -> str:
 
 
 def levels(results: Results) -> str:
-    """How many steps of the smallest delta lie below the 90 % of normal weights of that deviation."""
+    """Steps of the smallest delta up to 90 % of the normal weights."""
     rows = results.get("kernels", {"rows": []})["rows"]
     deltas = [row["delta"] for row in rows if row.get("group") == "rebuild"]
     return f"about {1.645 * SIGMA / min(deltas):,.0f}" if deltas else "many"
