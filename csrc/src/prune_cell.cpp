@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <utility>
 
 namespace prunecell {
@@ -13,9 +12,10 @@ namespace prunecell {
 // of the operations decides all levels and then writes, and only then do the cells take over what came out.
 class CellPlan {
  public:
-  CellPlan(PruneCell& cell, std::span<const CellTensor> tensors, Schedule next)
+  /// `due`: tensors are to be rebuilt. Otherwise there may be none: nothing is enforced then.
+  CellPlan(PruneCell& cell, std::span<const CellTensor> tensors, Schedule next, bool due)
       : cell_(cell), tensors_(tensors), next_(std::move(next)) {
-    cell.check_tensors(tensors);
+    if (due || !tensors.empty()) cell.check_tensors(tensors);
   }
 
   /// Tensor `t` gets a mask at the threshold of the next schedule, the first one or one more.
@@ -61,9 +61,9 @@ class CellPlan {
     }
   }
 
-  /// Masks of a cell that had nothing to rebuild.
-  void enforce(const Context& context) const {
-    if (jobs_.empty()) cell_.enforce(context, tensors_);
+  /// The jobs that enforce the masks of a cell with nothing to rebuild.
+  void enforce(std::vector<Job>& jobs) const {
+    if (jobs_.empty()) cell_.enforce(tensors_, jobs);
   }
 
  private:
@@ -81,23 +81,32 @@ class CellPlan {
 
 namespace {
 
+void mask_all(const Context& context, std::span<const Job> jobs) {
+  if (jobs.empty()) return;
+  std::vector<Result> results(jobs.size());
+  apply_masks(context, jobs, results);
+}
+
 void execute(const Context& context, std::vector<CellPlan>& plans) {
   std::vector<Job> jobs;
   for (const CellPlan& plan : plans) jobs.insert(jobs.end(), plan.jobs().begin(), plan.jobs().end());
   std::vector<Result> results(jobs.size());
-  rebuild_and_apply(context, jobs, results);
+  if (!jobs.empty()) rebuild_and_apply(context, jobs, results);
   std::span<const Result> rest = results;
   for (CellPlan& plan : plans) {
     plan.commit(rest.first(plan.jobs().size()));
     rest = rest.subspan(plan.jobs().size());
   }
-  for (const CellPlan& plan : plans) plan.enforce(context);
+  jobs.clear();
+  for (const CellPlan& plan : plans) plan.enforce(jobs);
+  mask_all(context, jobs);
 }
 
 void check_distinct(std::span<const CellCall> calls) {
-  std::set<const PruneCell*> seen;
-  for (const CellCall& call : calls)
-    if (!seen.insert(call.cell).second) throw InvalidArgument("calls: a cell is listed twice");
+  std::vector<const PruneCell*> cells;
+  for (const CellCall& call : calls) cells.push_back(call.cell);
+  std::ranges::sort(cells);
+  if (std::ranges::adjacent_find(cells) != cells.end()) throw InvalidArgument("calls: a cell is listed twice");
 }
 
 /// `drive` moves the schedule on and says whether the masks are to be rebuilt.
@@ -109,7 +118,7 @@ void drive_all(const Context& context, std::span<const CellCall> calls, Drive&& 
   for (const CellCall& call : calls) {
     Schedule next = call.cell->schedule();
     const bool due = drive(next);
-    CellPlan& plan = plans.emplace_back(*call.cell, call.tensors, next);
+    CellPlan& plan = plans.emplace_back(*call.cell, call.tensors, next, due);
     for (std::size_t t = 0; due && t < call.tensors.size(); ++t) plan.rebuild(t, false);
   }
   execute(context, plans);
@@ -130,7 +139,8 @@ void initialize(const Context& context, std::span<const CellCall> calls, bool re
   for (const CellCall& call : calls) {
     PruneCell& cell = *call.cell;
     if (!reset && cell.initialized()) continue;
-    CellPlan& plan = plans.emplace_back(cell, call.tensors, reset ? Schedule(cell.parameters()) : cell.schedule());
+    Schedule next = reset ? Schedule(cell.parameters()) : cell.schedule();
+    CellPlan& plan = plans.emplace_back(cell, call.tensors, std::move(next), true);
     for (std::size_t t = 0; t < call.tensors.size(); ++t)
       if (reset || !cell.tensors_[t].initialized) plan.rebuild(t, true);
   }
@@ -173,20 +183,28 @@ void PruneCell::initialize(const Context& context, std::span<const CellTensor> t
 void PruneCell::propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("propagate");
   check_tensors(tensors);
-  enforce(context, tensors);
+  std::vector<Job> jobs;
+  enforce(tensors, jobs);
+  mask_all(context, jobs);
   ++idle_enforcements_;
 }
 
 void PruneCell::back_propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("back_propagate");
-  check_tensors(tensors);
+  check_count(tensors);
   std::vector<Job> jobs;
-  for (std::size_t t = 0; t < tensors.size(); ++t)
-    if (tensors_[t].mask && !tensors_[t].dropped && tensors[t].gradient.data)
-      jobs.push_back({.weights = tensors[t].gradient, .mask = tensors_[t].mask->view(), .name = tensors_[t].name});
-  std::vector<Result> results(jobs.size());
-  apply_masks(context, jobs, results);
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    const TensorView& gradient = tensors[t].gradient;
+    if (tensors_[t].dropped || !gradient.data) continue;
+    const std::int64_t size = tensors_[t].figures.size;
+    if (gradient.size != size) refuse(name_of(t) + ": gradient", to_text(size) + " elements", to_text(gradient.size));
+    if (tensors_[t].mask)
+      jobs.push_back({.weights = gradient, .mask = tensors_[t].mask->view(), .name = tensors_[t].name});
+  }
+  mask_all(context, jobs);
 }
+
+bool PruneCell::due(std::int64_t batch_size) const { return Schedule(schedule_).update(batch_size); }
 
 void PruneCell::update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size) {
   const CellCall call{this, tensors};
@@ -198,9 +216,8 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
   prunecell::end_epoch(context, {&call, 1});
 }
 
-void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors) const {
+void PruneCell::enforce(std::span<const CellTensor> tensors, std::vector<Job>& jobs) const {
   const bool in_place = parameters().in_place;
-  std::vector<Job> jobs;
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (tensors_[t].dropped) continue;
     const auto& [weights, gradient, pruned] = tensors[t];
@@ -212,8 +229,6 @@ void PruneCell::enforce(const Context& context, std::span<const CellTensor> tens
     else if (!in_place && weights.size > 0)
       std::memcpy(pruned.data, weights.data, std::size_t(weights.size) * item_size(weights.dtype));
   }
-  std::vector<Result> results(jobs.size());
-  apply_masks(context, jobs, results);
 }
 
 void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
@@ -318,21 +333,23 @@ void PruneCell::require_initialized(const char* call) const {
   if (!initialized()) throw WrongState(std::string(call) + ": the cell is not initialized, call initialize first");
 }
 
-void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {
+void PruneCell::check_count(std::span<const CellTensor> tensors) const {
   if (tensors.size() != tensors_.size())
     refuse("tensors", to_text(tensors_.size()) + " entries, one per add_tensor", to_text(tensors.size()));
+}
+
+void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {
+  check_count(tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (tensors_[t].dropped) continue;
-    const auto& [weights, gradient, pruned] = tensors[t];
-    const std::int64_t size = element_count(tensors_[t].shape);
+    const TensorView &weights = tensors[t].weights, &pruned = tensors[t].pruned;
+    const std::int64_t size = tensors_[t].figures.size;
     const auto fits = [&](const TensorView& view) {
       return view.size == size && view.dtype == weights.dtype && view.device == weights.device &&
              view.layout.channels == weights.layout.channels && view.layout.positions == weights.layout.positions;
     };
     if (weights.size != size) refuse(name_of(t) + ": weights", to_text(size) + " elements", to_text(weights.size));
     if (size > 0 && !weights.data) refuse(name_of(t) + ": weights", "memory", "a null pointer");
-    if (gradient.data && !(gradient.size == size && gradient.device == weights.device))
-      refuse(name_of(t) + ": gradient", to_text(size) + " elements", to_text(gradient.size));
     if (!parameters().in_place && size > 0 && !(pruned.data && fits(pruned)))
       refuse(name_of(t) + ": pruned", "a buffer like the weights, since the cell is not in place", "another or none");
   }

@@ -50,8 +50,8 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
   return *this;
 }
 
-PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing,
-                std::uint32_t* words, Team team) {
+PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing, std::uint32_t* words,
+                Team team) {
   const std::int64_t size = job.weights.size, tiles = (size + tile_size - 1) / tile_size;
   const std::int64_t visited = subset.count(tiles);
   const Bounds bounds = bounds_of(job, bracket);

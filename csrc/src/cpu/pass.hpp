@@ -40,7 +40,7 @@ struct PassCounts {
 
 /// Writes to `words`, the tensor's mask words to be, which of the visited tiles' weights are kept and above the
 /// bracket. Lists those inside it with the team's candidates where `listing`, as long as there is room.
-PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing,
-                std::uint32_t* words, Team team);
+PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing, std::uint32_t* words,
+                Team team);
 
 }  // namespace prunecell::cpu
