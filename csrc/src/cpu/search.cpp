@@ -146,10 +146,10 @@ class Search {
   /// Strides are powers of three, which fall in step with no structure of tensors, whose extents are powers of two.
   static constexpr std::int64_t stride_factor = 27;
 
-  /// So that the first pass sees at least a dozen tiles.
+  /// So that the first pass sees at least seven tiles.
   static std::int64_t first_stride(std::int64_t tiles) {
     std::int64_t stride = 1;
-    while (tiles >= 36 * stride) stride *= 3;
+    while (tiles >= 21 * stride) stride *= 3;
     return stride;
   }
 
