@@ -34,4 +34,9 @@ inline void check_not_negative(const std::string& what, std::int64_t value) {
   if (value < 0) refuse(what, "0 or more", to_text(value));
 }
 
+[[noreturn]] inline void refuse_values(const std::string& tensor, std::int64_t kept, std::int64_t got) {
+  refuse(tensor + ": values", "the " + to_text(kept) + " weights that the mask keeps, one after the other",
+         to_text(got));
+}
+
 }  // namespace prunecell

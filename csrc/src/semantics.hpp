@@ -1,8 +1,11 @@
 // Every formula of docs/semantics.md, once. Magnitudes are compared as keys: the bit pattern of |w| as
 // float32, an unsigned integer that grows with |w|. Keys make every comparison exact and independent of the
 // flush-to-zero state of the calling thread, which frameworks switch on. Functions are static: kernels.cpp is
-// compiled for several instruction sets, and no copy of one may serve another.
+// compiled for several instruction sets, and no copy of one may serve another. Those marked PRUNECELL_HOST_DEVICE run
+// in CUDA kernels too.
 #pragma once
+
+#include "host_device.hpp"
 
 #include <bit>
 #include <cmath>
@@ -23,7 +26,7 @@ static inline float f32(double x) {
 
 /// f32(d * f32(k)) as a key. The double product of two float32 is exact, so that one rounding is left;
 /// denormal operands and results go through integers, since the hardware may read or write them as 0.
-static inline std::uint32_t limit_key(float delta, std::int64_t k) {
+PRUNECELL_HOST_DEVICE static inline std::uint32_t limit_key(float delta, std::int64_t k) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(delta);
   const double d = bits < 0x00800000u ? double(bits) * 0x1p-149 : double(delta);
   const double product = d * double(float(k));
@@ -32,7 +35,7 @@ static inline std::uint32_t limit_key(float delta, std::int64_t k) {
 }
 
 /// Smallest k >= 1 whose limit reaches `key`, which is at most limit_key(delta, max_level).
-static inline std::int64_t level_of(float delta, std::uint32_t key) {
+PRUNECELL_HOST_DEVICE static inline std::int64_t level_of(float delta, std::uint32_t key) {
   std::int64_t low = 1, high = max_level;  // by bisection: limits never fall with k, but may repeat
   while (low < high) {
     const std::int64_t middle = low + (high - low) / 2;
@@ -68,18 +71,18 @@ struct BFloat16 {
   std::uint16_t bits;
 };
 
-static inline std::uint32_t key(float w) { return std::bit_cast<std::uint32_t>(w) & 0x7fffffffu; }
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(float w) { return std::bit_cast<std::uint32_t>(w) & 0x7fffffffu; }
 
-static inline std::uint32_t key(BFloat16 w) { return std::uint32_t(w.bits & 0x7fffu) << 16; }
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(BFloat16 w) { return std::uint32_t(w.bits & 0x7fffu) << 16; }
 
-static inline std::uint32_t key(Float16 w) {
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(Float16 w) {
   const std::uint32_t magnitude = w.bits & 0x7fffu;
   const std::uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;  // Inf and NaN to the top
   const float denormal = float(std::int32_t(magnitude)) * 0x1p-24f;
   return magnitude < 0x0400u ? std::bit_cast<std::uint32_t>(denormal) : (magnitude << 13) + rebias;
 }
 
-static inline std::uint32_t key(double w) {
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(double w) {
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(w) & ~(std::uint64_t(1) << 63);
   const double magnitude = std::bit_cast<double>(bits);
   const float nearest = float(magnitude);
@@ -98,7 +101,8 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
-static inline PhiloxBlock philox(std::uint64_t block, std::uint32_t tensor, std::uint32_t rise, std::uint64_t seed) {
+PRUNECELL_HOST_DEVICE static inline PhiloxBlock philox(std::uint64_t block, std::uint32_t tensor, std::uint32_t rise,
+                                                       std::uint64_t seed) {
   std::uint32_t c0 = std::uint32_t(block), c1 = std::uint32_t(block >> 32), c2 = tensor, c3 = rise;
   std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
   for (int round = 0; round < 10; ++round) {

@@ -337,7 +337,8 @@ TEST_CASE("wrong arguments are refused by name") {
   CHECK(with([&](Job& j) { j.old = {mask.view().words, 9}; }) == "tensor 0: old mask.size: expected 10, got 9");
   CHECK(refusal({.threads = -1}, good) == "context.threads: expected 0 or more, got -1");
   CHECK(refusal({.device = {Device::Kind::cuda, 0}}, good) == "device unavailable");
-  CHECK_THROWS_AS(build_masks({}, {&good, 1}, {}), InvalidArgument);
+  Result two[2];
+  CHECK_THROWS_AS(build_masks({}, {&good, 1}, two), InvalidArgument);
   CHECK_THROWS_AS(need(-1, 0.5f), InvalidArgument);
   CHECK_THROWS_AS(need(10, -0.5f), InvalidArgument);
 }
