@@ -1,10 +1,11 @@
 // Packed bits, 32 to a word, least significant first.
 #pragma once
 
+#include "cpu/kernels.hpp"
+
 #include <prunecell/types.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 
 namespace prunecell {
@@ -14,9 +15,7 @@ inline bool kept(MaskView mask, std::int64_t index) {
 }
 
 inline std::int64_t count_ones(const std::uint32_t* words, std::int64_t count) {
-  std::int64_t ones = 0;
-  for (std::int64_t w = 0; w < count; ++w) ones += std::popcount(words[w]);
-  return ones;
+  return cpu::kernels().count_ones(words, count);
 }
 
 /// Sets the first `bits` bits and clears the rest of the last word.

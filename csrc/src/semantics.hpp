@@ -24,27 +24,42 @@ static inline float f32(double x) {
   return std::bit_cast<float>(bits | (std::signbit(x) ? 0x80000000u : 0u));
 }
 
+/// The float32 whose bits are `key`, as a double; without reading a denormal, which the hardware may take for 0.
+PRUNECELL_HOST_DEVICE static inline double magnitude_of(std::uint32_t key) {
+  return key < 0x00800000u ? double(key) * 0x1p-149 : double(std::bit_cast<float>(key));
+}
+
 /// f32(d * f32(k)) as a key. The double product of two float32 is exact, so that one rounding is left;
 /// denormal operands and results go through integers, since the hardware may read or write them as 0.
 PRUNECELL_HOST_DEVICE static inline std::uint32_t limit_key(float delta, std::int64_t k) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(delta);
-  const double d = bits < 0x00800000u ? double(bits) * 0x1p-149 : double(delta);
-  const double product = d * double(float(k));
+  const double product = magnitude_of(std::bit_cast<std::uint32_t>(delta)) * double(float(k));
   if (product < 0x1p-126) return std::uint32_t(std::nearbyint(product * 0x1p149));
   return std::bit_cast<std::uint32_t>(float(product));
 }
 
-/// Smallest k >= 1 whose limit reaches `key`, which is at most limit_key(delta, max_level).
+/// Smallest k >= 1 whose limit reaches `key`, which is at most limit_key(delta, max_level). Limits never fall with k,
+/// but may repeat: a search that doubles its step from the quotient, which is a few levels off at most until float32
+/// no longer holds k, and ends by bisection.
 PRUNECELL_HOST_DEVICE static inline std::int64_t level_of(float delta, std::uint32_t key) {
-  std::int64_t low = 1, high = max_level;  // by bisection: limits never fall with k, but may repeat
-  while (low < high) {
-    const std::int64_t middle = low + (high - low) / 2;
-    if (limit_key(delta, middle) >= key)
-      high = middle;
-    else
-      low = middle + 1;
+  const auto reaches = [=](std::int64_t k) { return limit_key(delta, k) >= key; };
+  const double quotient = magnitude_of(key) / magnitude_of(std::bit_cast<std::uint32_t>(delta));
+  std::int64_t low = 0, high = quotient < 1 ? 1 : quotient < 0x1p62 ? std::int64_t(quotient) : max_level;
+  for (std::int64_t step = 1; !reaches(high); step *= 2) {
+    low = high;
+    high = high < max_level - step ? high + step : max_level;
   }
-  return low;
+  for (std::int64_t step = 1; high - low > step; step *= 2) {
+    if (!reaches(high - step)) {
+      low = high - step;
+      break;
+    }
+    high -= step;
+  }
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (reaches(middle) ? high : low) = middle;
+  }
+  return high;
 }
 
 /// Smallest c with f32(c) / f32(n) >= t; from n = 2^24 on, where float32 cannot hold n, in double.
@@ -93,6 +108,39 @@ PRUNECELL_HOST_DEVICE static inline std::uint32_t key(double w) {
   small += double(std::int32_t(small)) < scaled;
   small += (small == 0) & (bits != 0);
   return bits < (std::uint64_t(1023 - 126) << 52) ? small : normal;
+}
+
+/// The largest magnitude of a stored type, as its bits without the sign, whose key is at most `key` <= inf_key.
+/// Comparing the bits of weights with it compares their keys with `key`.
+template <class Weight>
+static inline std::uint64_t largest_within(std::uint32_t key);
+
+template <>
+inline std::uint64_t largest_within<float>(std::uint32_t key) {
+  return key;
+}
+
+template <>
+inline std::uint64_t largest_within<BFloat16>(std::uint32_t key) {
+  return key >> 16;
+}
+
+template <>
+inline std::uint64_t largest_within<Float16>(std::uint32_t limit) {
+  std::uint32_t low = 0, high = 0x7c00u;  // by bisection: keys grow with the bits
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low + 1) / 2;
+    if (key(Float16{std::uint16_t(middle)}) <= limit)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+template <>
+inline std::uint64_t largest_within<double>(std::uint32_t key) {
+  return std::bit_cast<std::uint64_t>(magnitude_of(key));
 }
 
 /// Word i % 4 of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3)

@@ -1,6 +1,6 @@
 #include "../backend.hpp"
 #include "../semantics.hpp"
-#include "decide.hpp"
+#include "count.hpp"
 #include "keys.hpp"
 
 #include <memory>

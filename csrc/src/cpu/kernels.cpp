@@ -3,6 +3,14 @@
 // with another object could be linked in its AVX-512 form and run where there is none.
 #include "kernels.hpp"
 #include "../semantics.hpp"
+#include "prefetch.hpp"
+#if defined(__AVX512BW__)
+#include "select_avx512.hpp"
+#elif defined(__AVX2__)
+#include "lanes_avx2.hpp"
+#else
+#include "lanes_portable.hpp"
+#endif
 #ifdef __AVX512VBMI2__
 #include "compress_avx512.hpp"
 #endif
@@ -83,14 +91,85 @@ std::int64_t split(const std::uint32_t* keys, std::int64_t n, std::uint32_t firs
   return found;
 }
 
-std::int64_t pack_above(const std::uint32_t* keys, std::int64_t n, std::uint32_t limit, std::uint32_t* words) {
-  std::int64_t ones = 0;
-  for_each_word(
-      n, [&](std::int64_t i, int count) __attribute__((always_inline)) {
-        words[i / 32] = pack_bits(keys + i, count, [=](std::uint32_t key) { return key > limit; });
-        ones += __builtin_popcount(words[i / 32]);
-      });
-  return ones;
+template <class Item, Item Significant>
+SideCounts classify(const void* items, std::int64_t n, std::uint64_t first, std::uint64_t last,
+                    const std::uint32_t* old, std::uint32_t* above, InsideTile& inside) {
+  constexpr int run = 64, run_bytes = run * int(sizeof(Item));
+  const auto* from = static_cast<const unsigned char*>(items);
+  const Bracket<Item, Significant> bracket(first, last);
+  SideCounts counts;
+  std::int64_t runs = 0;
+  const auto finish = [&](std::int64_t i, Sides sides, std::uint64_t counted, std::size_t word_bytes) {
+    if (old) {
+      std::uint64_t kept = 0;
+      __builtin_memcpy(&kept, old + i / 32, word_bytes);
+      counted &= kept;
+    }
+    sides.reached &= counted;
+    sides.above &= counted;
+    __builtin_memcpy(above + i / 32, &sides.above, word_bytes);
+    counts.reached += __builtin_popcountll(sides.reached);
+    counts.above += __builtin_popcountll(sides.above);
+    inside.run[runs] = std::uint16_t(i / run);  // without a branch: none could be foretold
+    inside.bits[runs] = sides.reached & ~sides.above;
+    runs += sides.reached != sides.above;
+  };
+  const std::int64_t whole = n / run * run;
+  for (std::int64_t i = 0; i < whole; i += run) {
+    const unsigned char* at = from + i * std::int64_t(sizeof(Item));
+    prefetch(at, run_bytes);
+    finish(i, bracket(at), ~std::uint64_t(0), 8);
+  }
+  if (const int rest = int(n - whole); rest > 0) {
+    unsigned char padded[run_bytes] = {};
+    __builtin_memcpy(padded, from + whole * std::int64_t(sizeof(Item)), std::size_t(rest) * sizeof(Item));
+    finish(whole, bracket(padded), (std::uint64_t(1) << rest) - 1, rest > 32 ? 8 : 4);
+  }
+  inside.count = runs;
+  return counts;
+}
+
+inline std::uint32_t key_of(std::uint32_t key) { return key; }
+template <class Weight>
+inline std::uint32_t key_of(Weight weight) {
+  return semantics::key(weight);
+}
+
+template <class Item>
+std::int64_t collect(const void* items, const InsideTile& inside, std::int64_t base, std::uint32_t* keys,
+                     std::int64_t* positions) {
+  const auto* from = static_cast<const unsigned char*>(items);
+  std::int64_t found = 0;
+  for (std::int64_t r = 0; r < inside.count; ++r)
+    for (std::uint64_t bits = inside.bits[r]; bits != 0; bits &= bits - 1) {
+      const std::int64_t index = inside.run[r] * 64 + __builtin_ctzll(bits);
+      Item item;
+      __builtin_memcpy(&item, from + index * std::int64_t(sizeof item), sizeof item);
+      keys[found] = key_of(item);
+      positions[found++] = base + index;
+    }
+  return found;
+}
+
+std::int64_t count_ones(const std::uint32_t* words, std::int64_t count) {
+  std::int64_t ones = 0, w = 0;
+  for (; w + 2 <= count; w += 2) {
+    std::uint64_t two;
+    __builtin_memcpy(&two, words + w, sizeof two);
+    ones += __builtin_popcountll(two);
+  }
+  return w < count ? ones + __builtin_popcount(words[w]) : ones;
+}
+
+std::int64_t count_above(const std::uint32_t* keys, std::int64_t n, std::uint32_t limit) {
+  std::int64_t count = 0;
+  for (std::int64_t block = 0; block < n; block += tile_size) {
+    const std::int64_t end = n - block < tile_size ? n : block + tile_size;
+    std::uint32_t above = 0;
+    for (std::int64_t i = block; i < end; ++i) above += keys[i] > limit;
+    count += above;
+  }
+  return count;
 }
 
 /// All ones where bit j of `word` is 1, else 0. For 16-bit items a comparison, since there are no
@@ -120,6 +199,9 @@ inline void store(void* items, std::int64_t i, Bits bits) {
 
 template <class Bits>
 void select(const void* weights, const void* otherwise, std::int64_t n, const std::uint32_t* words, void* out) {
+#ifdef __AVX512BW__
+  select_registers<sizeof(Bits)>(weights, otherwise, n, words, out);
+#else
   const auto run = [=](std::int64_t base, int count, std::uint32_t word) {
     Bits chosen[32];  // read before written, for the compiler as well: `out` may alias
     if (otherwise) {
@@ -135,6 +217,7 @@ void select(const void* weights, const void* otherwise, std::int64_t n, const st
   std::int64_t i = 0;
   for (; i + 32 <= n; i += 32) run(i, 32, words[i / 32]);
   if (i < n) run(i, int(n - i), words[i / 32]);
+#endif
 }
 
 /// body(index) for each kept weight, in order: bits are found, not tried, so that sparse masks cost little.
@@ -168,18 +251,27 @@ void unpack(const void* values, std::int64_t n, const std::uint32_t* words, void
 
 template <class Bits>
 bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
-  const auto pruned_bits = [=](std::int64_t base, int count, std::uint32_t word) {
-    Bits found = 0;
-    for (int j = 0; j < count; ++j) found |= Bits(load<Bits>(weights, base + j) & ~spread<Bits>(word, j));
-    return found;
-  };
-  Bits found = 0;
-  std::int64_t i = 0;
-  for (; i + 32 <= n; i += 32) found |= pruned_bits(i, 32, words[i / 32]);
-  if (i < n) found |= pruned_bits(i, int(n - i), words[i / 32]);
-  if (found == 0) return false;
-  select<Bits>(weights, nullptr, n, words, weights);
-  return true;
+#ifdef __AVX512BW__
+  return clear_pruned_registers<sizeof(Bits)>(weights, n, words);
+#else
+  auto* items = static_cast<unsigned char*>(weights);
+  bool changed = false;
+  for_each_word(
+      n, [&](std::int64_t base, int count) __attribute__((always_inline)) {
+        prefetch(items + base * std::int64_t(sizeof(Bits)), count * int(sizeof(Bits)));
+        const std::uint32_t word = words[base / 32];
+        Bits chosen[32], pruned = 0;
+        for (int j = 0; j < count; ++j) {
+          const Bits item = load<Bits>(items, base + j), keep = spread<Bits>(word, j);
+          chosen[j] = Bits(item & keep);
+          pruned |= Bits(item & ~keep);
+        }
+        if (pruned == 0) return;
+        for (int j = 0; j < count; ++j) store(items, base + j, chosen[j]);
+        changed = true;
+      });
+  return changed;
+#endif
 }
 
 }  // namespace
@@ -205,9 +297,14 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .magnitude_keys = {magnitude_keys<Float16>, magnitude_keys<BFloat16>, magnitude_keys<float>,
                        magnitude_keys<double>},
     .random_keys = random_keys,
+    .classify = {classify<std::uint16_t, 0x7fff>, classify<std::uint16_t, 0x7fff>,
+                 classify<std::uint32_t, 0x7fffffff>, classify<std::uint64_t, INT64_MAX>,
+                 classify<std::uint32_t, UINT32_MAX>},
+    .collect = {collect<Float16>, collect<BFloat16>, collect<float>, collect<double>, collect<std::uint32_t>},
+    .count_above = count_above,
+    .count_ones = count_ones,
     .replace_pruned = replace_pruned,
     .split = split,
-    .pack_above = pack_above,
     .select = {select<std::uint16_t>, select<std::uint32_t>, select<std::uint64_t>},
     .pack = {pack<std::uint16_t>, pack<std::uint32_t>, pack<std::uint64_t>},
     .unpack = {unpack<std::uint16_t>, unpack<std::uint32_t>, unpack<std::uint64_t>},

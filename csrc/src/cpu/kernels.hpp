@@ -7,7 +7,22 @@
 
 namespace prunecell::cpu {
 
-inline constexpr std::int64_t tile_size = 2048;
+inline constexpr std::int64_t tile_size = 4096;
+
+/// Items of a tile: weights by their DType, or keys.
+inline constexpr int key_items = 4;
+
+struct SideCounts {
+  std::int64_t reached = 0;  ///< weights >= first
+  std::int64_t above = 0;    ///< weights > last
+};
+
+/// The weights of a tile that lie inside a bracket: runs of 64 weights that have some, and a bit for each.
+struct InsideTile {
+  std::int64_t count = 0;
+  std::uint16_t run[tile_size / 64 + 1];
+  std::uint64_t bits[tile_size / 64 + 1];
+};
 
 struct Kernels {
   const char* isa;
@@ -20,6 +35,22 @@ struct Kernels {
   void (*random_keys)(std::int64_t first, std::int64_t n, std::uint64_t seed, std::uint32_t tensor, std::uint32_t rise,
                       std::uint32_t* keys);
 
+  /// Compares the magnitudes of n items with a bracket, both ends inclusive, in the items' own type: bit i of `above`
+  /// = magnitude > last, also 0 where bit i of `old` is (null: all ones) and from n on. The weights from first to last
+  /// are listed in `inside`. By DType; keys are their own magnitudes.
+  SideCounts (*classify[5])(const void* items, std::int64_t n, std::uint64_t first, std::uint64_t last,
+                            const std::uint32_t* old, std::uint32_t* above, InsideTile& inside);
+
+  /// The keys of the weights inside, and base + index. Returns their number. By DType, and keys.
+  std::int64_t (*collect[5])(const void* items, const InsideTile& inside, std::int64_t base, std::uint32_t* keys,
+                             std::int64_t* positions);
+
+  /// Number of keys > limit.
+  std::int64_t (*count_above)(const std::uint32_t* keys, std::int64_t n, std::uint32_t limit);
+
+  /// Ones of `count` mask words.
+  std::int64_t (*count_ones)(const std::uint32_t* words, std::int64_t count);
+
   /// Keys of pruned weights become `value`.
   void (*replace_pruned)(std::uint32_t* keys, std::int64_t n, const std::uint32_t* words, std::uint32_t value);
 
@@ -27,9 +58,6 @@ struct Kernels {
   /// smaller ones to `below`.
   std::int64_t (*split)(const std::uint32_t* keys, std::int64_t n, std::uint32_t first, std::uint32_t last,
                         std::uint32_t* inside, std::int64_t& below);
-
-  /// Bit i of `words` = keys[i] > limit; bits from n on are 0. Returns the number of ones.
-  std::int64_t (*pack_above)(const std::uint32_t* keys, std::int64_t n, std::uint32_t limit, std::uint32_t* words);
 
   /// out[i] = bit i ? weights[i] : otherwise[i] (+0 where `otherwise` is null); by item size 2, 4, 8.
   /// `out` may be `weights` or `otherwise`.

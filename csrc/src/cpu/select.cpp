@@ -32,9 +32,12 @@ void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Re
 
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
-    read_magnitudes(jobs[tile.job].weights, {}, tile, scratch.keys);
-    std::uint32_t words[tile_size / 32];
-    return TileResult{.zeros = tile.size - kernels().pack_above(scratch.keys.keys, tile.size, 0, words)};
+    const TensorView& weights = jobs[tile.job].weights;
+    const void* items = read_tile(weights, tile.first, tile.size, scratch.weights);
+    std::uint32_t above[tile_size / 32];
+    InsideTile zeros;
+    const auto classify = kernels().classify[int(weights.dtype)];
+    return TileResult{.zeros = tile.size - classify(items, tile.size, 0, 0, nullptr, above, zeros).above};
   });
 }
 

@@ -1,12 +1,15 @@
 // Running a pass over all tiles of all jobs, and the select that such a pass may end with.
 #pragma once
 
-#include "keys.hpp"
+#include "tiles.hpp"
+
+#include <prunecell/ops.hpp>
 
 #include <bit>
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace prunecell::cpu {
 
@@ -15,7 +18,6 @@ inline int by_size(DType dtype) { return std::countr_zero(item_size(dtype)) - 1;
 
 /// Buffers of one thread.
 struct Scratch {
-  KeyTile keys;
   TileBuffer weights, otherwise, out;
 };
 

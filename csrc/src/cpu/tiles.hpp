@@ -66,6 +66,13 @@ class TileList {
   std::int64_t weights_ = 0;
 };
 
+/// Where the element of a logical index lies, in elements.
+inline std::int64_t memory_offset(const Layout& layout, std::int64_t index) {
+  if (layout.row_major()) return index;
+  const std::int64_t image_size = layout.channels * layout.positions, within = index % image_size;
+  return index - within + within % layout.positions * layout.channels + within / layout.positions;
+}
+
 /// Room for one tile of the widest type.
 struct TileBuffer {
   alignas(64) std::byte bytes[tile_size * 8];

@@ -1,0 +1,104 @@
+// AVX-512 registers of weights, and the comparison of 64 of them with a bracket. Included by kernels.cpp where the
+// compiler targets them; lanes_avx2.hpp and lanes_portable.hpp offer the same Bracket.
+#pragma once
+
+#include "sides.hpp"
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace prunecell::cpu {
+namespace {
+
+/// Lanes of one register: how many items of `Bytes` each, and the operations on them.
+template <int Bytes>
+struct Lanes;
+
+template <>
+struct Lanes<2> {
+  using Mask = __mmask32;
+  static constexpr int count = 32;
+  static __m512i all(std::uint64_t item) { return _mm512_set1_epi16(std::int16_t(item)); }
+  static Mask at_least(__m512i items, __m512i bound) { return _mm512_cmpge_epu16_mask(items, bound); }
+  static Mask above(__m512i items, __m512i bound) { return _mm512_cmpgt_epu16_mask(items, bound); }
+  static Mask not_zero(__m512i items) { return _mm512_test_epi16_mask(items, items); }
+  static __m512i load(Mask lanes, const void* from) { return _mm512_maskz_loadu_epi16(lanes, from); }
+  static void store(void* to, Mask lanes, __m512i items) { _mm512_mask_storeu_epi16(to, lanes, items); }
+  static __m512i choose(Mask kept, __m512i items, __m512i otherwise) {
+    return _mm512_mask_mov_epi16(otherwise, kept, items);
+  }
+};
+
+template <>
+struct Lanes<4> {
+  using Mask = __mmask16;
+  static constexpr int count = 16;
+  static __m512i all(std::uint64_t item) { return _mm512_set1_epi32(std::int32_t(item)); }
+  static Mask at_least(__m512i items, __m512i bound) { return _mm512_cmpge_epu32_mask(items, bound); }
+  static Mask above(__m512i items, __m512i bound) { return _mm512_cmpgt_epu32_mask(items, bound); }
+  static Mask not_zero(__m512i items) { return _mm512_test_epi32_mask(items, items); }
+  static __m512i load(Mask lanes, const void* from) { return _mm512_maskz_loadu_epi32(lanes, from); }
+  static void store(void* to, Mask lanes, __m512i items) { _mm512_mask_storeu_epi32(to, lanes, items); }
+  static __m512i choose(Mask kept, __m512i items, __m512i otherwise) {
+    return _mm512_mask_mov_epi32(otherwise, kept, items);
+  }
+};
+
+template <>
+struct Lanes<8> {
+  using Mask = __mmask8;
+  static constexpr int count = 8;
+  static __m512i all(std::uint64_t item) { return _mm512_set1_epi64(std::int64_t(item)); }
+  static Mask at_least(__m512i items, __m512i bound) { return _mm512_cmpge_epu64_mask(items, bound); }
+  static Mask above(__m512i items, __m512i bound) { return _mm512_cmpgt_epu64_mask(items, bound); }
+  static Mask not_zero(__m512i items) { return _mm512_test_epi64_mask(items, items); }
+  static __m512i load(Mask lanes, const void* from) { return _mm512_maskz_loadu_epi64(lanes, from); }
+  static void store(void* to, Mask lanes, __m512i items) { _mm512_mask_storeu_epi64(to, lanes, items); }
+  static __m512i choose(Mask kept, __m512i items, __m512i otherwise) {
+    return _mm512_mask_mov_epi64(otherwise, kept, items);
+  }
+};
+
+/// The first `count` of 64 bits.
+inline std::uint64_t first_bits(int count) { return count >= 64 ? ~std::uint64_t(0) : (std::uint64_t(1) << count) - 1; }
+
+/// body(first weight, mask of its lanes, mask of those kept) for each register of `n` weights.
+template <int Bytes, class Body>
+inline void for_each_register(std::int64_t n, const std::uint32_t* words, Body&& body) {
+  using Mask = typename Lanes<Bytes>::Mask;
+  constexpr int count = Lanes<Bytes>::count;
+  const std::int64_t whole = n / 64 * 64;
+  for (std::int64_t i = 0; i < whole; i += 64) {
+    std::uint64_t kept;
+    __builtin_memcpy(&kept, words + i / 32, sizeof kept);
+    for (int lane = 0; lane < 64; lane += count) body(i + lane, Mask(-1), Mask(kept >> lane));
+  }
+  for (std::int64_t i = whole; i < n; i += count)
+    body(i, Mask(first_bits(int(n - i < count ? n - i : count))), Mask(words[i / 32] >> (i % 32)));
+}
+
+/// Compares the `Significant` bits of 64 items with two bounds, both inclusive: a bit per item.
+template <class Item, Item Significant>
+class Bracket {
+ public:
+  Bracket(std::uint64_t first, std::uint64_t last)
+      : first_(L::all(first)), last_(L::all(last)), significant_(L::all(Significant)) {}
+
+  Sides operator()(const unsigned char* items) const {
+    Sides sides;
+    for (int lane = 0; lane < 64; lane += L::count) {
+      const __m512i keys = _mm512_and_si512(_mm512_loadu_si512(items + lane * int(sizeof(Item))), significant_);
+      sides.reached |= std::uint64_t(L::at_least(keys, first_)) << lane;
+      sides.above |= std::uint64_t(L::above(keys, last_)) << lane;
+    }
+    return sides;
+  }
+
+ private:
+  using L = Lanes<sizeof(Item)>;
+  __m512i first_, last_, significant_;
+};
+
+}  // namespace
+}  // namespace prunecell::cpu

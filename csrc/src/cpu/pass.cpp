@@ -1,0 +1,95 @@
+#include "pass.hpp"
+#include "../semantics.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+namespace prunecell::cpu {
+namespace {
+
+/// A bracket in the terms of the items that are compared.
+struct Bounds {
+  int kind;
+  std::uint64_t first, last;
+};
+
+template <class Weight>
+Bounds magnitude_bounds(DType dtype, const KeyBracket& bracket) {
+  const std::uint64_t first = bracket.first == 0 ? 0 : semantics::largest_within<Weight>(bracket.first - 1) + 1;
+  return {int(dtype), first, semantics::largest_within<Weight>(bracket.last)};
+}
+
+Bounds bounds_of(const Job& job, const KeyBracket& bracket) {
+  if (job.rule.filler == Filler::random) return {key_items, bracket.first, bracket.last};
+  switch (job.weights.dtype) {
+    case DType::float16: return magnitude_bounds<semantics::Float16>(DType::float16, bracket);
+    case DType::bfloat16: return magnitude_bounds<semantics::BFloat16>(DType::bfloat16, bracket);
+    case DType::float32: return magnitude_bounds<float>(DType::float32, bracket);
+    case DType::float64: break;
+  }
+  return magnitude_bounds<double>(DType::float64, bracket);
+}
+
+const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
+  if (job.rule.filler != Filler::random) return read_tile(job.weights, tile.first, tile.size, buffer.weights);
+  const Rule& rule = job.rule;
+  kernels().random_keys(tile.first, tile.size, rule.seed, rule.tensor, rule.rise, buffer.keys);
+  return buffer.keys;
+}
+
+}  // namespace
+
+PassCounts& PassCounts::operator+=(const PassCounts& other) {
+  reached += other.reached;
+  above += other.above;
+  unlisted += other.unlisted;
+  weights += other.weights;
+  full_tiles += other.full_tiles;
+  sum += other.sum;
+  sum_of_squares += other.sum_of_squares;
+  return *this;
+}
+
+PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing,
+                std::uint32_t* words, Team team) {
+  const std::int64_t size = job.weights.size, tiles = (size + tile_size - 1) / tile_size;
+  const std::int64_t visited = subset.count(tiles);
+  const Bounds bounds = bounds_of(job, bracket);
+  const auto classify = kernels().classify[bounds.kind];
+
+  const auto visit = [&](std::int64_t number, Worker& worker, PassCounts& counts) {
+    const std::int64_t first = number * tile_size;
+    const Tile tile{0, first, std::min(tile_size, size - first)};
+    const void* items = read_items(job, tile, worker.tile);
+    const std::uint32_t* old = job.old.words ? job.old.words + first / 32 : nullptr;
+    std::uint32_t* above = words + first / 32;
+    const SideCounts found = classify(items, tile.size, bounds.first, bounds.last, old, above, worker.inside);
+    const std::int64_t inside = found.reached - found.above;
+    if (!listing || inside > worker.candidates.room())
+      counts.unlisted += inside;
+    else if (inside > 0)
+      worker.candidates.collect(bounds.kind, items, worker.inside, first);
+    counts.reached += found.reached;
+    counts.above += found.above;
+    counts.weights += tile.size;
+    if (tile.size < tile_size) return;
+    ++counts.full_tiles;
+    counts.sum += found.above;
+    counts.sum_of_squares += found.above * found.above;
+  };
+
+  PassCounts total;
+  std::mutex merging;
+  const int threads = thread_count(int(team.size()), visited * tile_size);
+  parallel(threads, [&](int thread) {
+    PassCounts counts;
+    const auto share = [=](int t) { return visited / threads * t + std::min<std::int64_t>(t, visited % threads); };
+    for (std::int64_t index = share(thread); index < share(thread + 1); ++index)
+      visit(subset.tile(index), *team[std::size_t(thread)], counts);
+    const std::lock_guard lock(merging);
+    total += counts;
+  });
+  return total;
+}
+
+}  // namespace prunecell::cpu
