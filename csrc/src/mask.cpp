@@ -62,8 +62,10 @@ Mask::Words Mask::make_words(std::int64_t size, Device device) {
 
 Mask::Mask(Shape shape, Device device)
     : shape_(std::move(shape)), size_(element_count(shape_)), words_(make_words(size_, device)) {
-  if (on_cpu()) return fill_ones(words_.get(), size_);
-  assign_bits(Mask(shape_));
+  if (on_cpu())
+    fill_ones(words_.get(), size_);
+  else
+    assign_bits(Mask(shape_));
 }
 
 Mask Mask::from_saved(Shape shape, std::span<const std::byte> saved) {
@@ -111,8 +113,8 @@ void Mask::assign_bits(const Mask& other) {
     return;
   }
   const Device device = on_cpu() ? other.device() : this->device();
-  cuda::raise(cuda::plugin().copy(device.index, words_.get(), other.words_.get(),
-                                  std::size_t(count) * sizeof(std::uint32_t)));
+  cuda::raise(
+      cuda::plugin().copy(device.index, words_.get(), other.words_.get(), std::size_t(count) * sizeof(std::uint32_t)));
 }
 
 Mask Mask::to(Device device) const {

@@ -78,7 +78,7 @@ __device__ void for_each_packed_lane(const Batch& batch, const DeviceJob& job, s
 
 template <bool packing>
 __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) move_values(Batch batch) {
-  __shared__ std::int64_t word_starts[tile_words];
+  [[maybe_unused]] __shared__ std::int64_t word_starts[tile_words];
   if (*batch.failed != 0) return;
   for_each_tile(batch, [&](const DeviceJob& job, std::int64_t begin, std::int64_t tile) {
     with_item_bits(job.dtype, [&](auto zero) {
