@@ -1,119 +1,16 @@
 #include <prunecell/prune_cell.hpp>
+#include <prunecell/ticket.hpp>
 
 #include "check.hpp"
+#include "cuda_plugin.hpp"
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <utility>
 
 namespace prunecell {
 
-// A change of masks is planned, executed and committed: the plan copies the schedule and collects jobs, one call
-// of the operations decides all levels and then writes, and only then do the cells take over what came out.
-class CellPlan {
- public:
-  CellPlan(PruneCell& cell, std::span<const CellTensor> tensors, Schedule next)
-      : cell_(cell), tensors_(tensors), next_(std::move(next)) {
-    cell.check_tensors(tensors);
-  }
-
-  /// Tensor `t` gets a mask at the threshold of the next schedule, the first one or one more.
-  void rebuild(std::size_t t, bool first) {
-    const Parameters& parameters = cell_.parameters();
-    PruneCell::Tensor& tensor = cell_.tensors_[t];
-    if (tensor.dropped) return;
-    Entry entry{t, {}};
-    if (parameters.mode != Mode::identity) {
-      if (!tensor.mask) entry.fresh.emplace(tensor.shape);
-      const MaskView mask = (entry.fresh ? *entry.fresh : *tensor.mask).view();
-      // Out of place, IterNonStruct starts from the full-precision weights: what was pruned can come back.
-      const bool only_adds = !first && (parameters.in_place || parameters.filler != Filler::iter_nonstruct);
-      jobs_.push_back(
-          {.weights = tensors_[t].weights,
-           .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
-           .mask = mask,
-           .old = only_adds ? mask : MaskView{},
-           .rule = {.filler = parameters.filler,
-                    .threshold = next_.current(),
-                    .delta = to_float32(parameters.delta),
-                    .seed = tensor.name.empty() ? parameters.seed : derive_seed(parameters.seed, tensor.name),
-                    .tensor = std::uint32_t(t),
-                    .rise = std::uint32_t(next_.rises())},
-           .name = tensor.name});
-    }
-    entries_.push_back(std::move(entry));
-  }
-
-  const std::vector<Job>& jobs() const { return jobs_; }
-
-  void commit(std::span<const Result> results) {
-    cell_.schedule_ = next_;
-    for (std::size_t e = 0; e < entries_.size(); ++e) {
-      PruneCell::Tensor& tensor = cell_.tensors_[entries_[e].tensor];
-      tensor.initialized = true;
-      tensor.figures.size = element_count(tensor.shape);
-      if (cell_.parameters().mode == Mode::identity) continue;
-      if (entries_[e].fresh) tensor.mask.emplace(std::move(*entries_[e].fresh));
-      tensor.figures.asked = next_.current();
-      tensor.figures.zeros = results[e].zeros;
-      tensor.figures.level = results[e].level;
-    }
-  }
-
-  /// Masks of a cell that had nothing to rebuild.
-  void enforce(const Context& context) const {
-    if (jobs_.empty()) cell_.enforce(context, tensors_);
-  }
-
- private:
-  struct Entry {
-    std::size_t tensor;
-    std::optional<Mask> fresh;
-  };
-
-  PruneCell& cell_;
-  std::span<const CellTensor> tensors_;
-  Schedule next_;
-  std::vector<Entry> entries_;
-  std::vector<Job> jobs_;  ///< one per entry, or none in mode Identity
-};
-
 namespace {
-
-void execute(const Context& context, std::vector<CellPlan>& plans) {
-  std::vector<Job> jobs;
-  for (const CellPlan& plan : plans) jobs.insert(jobs.end(), plan.jobs().begin(), plan.jobs().end());
-  std::vector<Result> results(jobs.size());
-  rebuild_and_apply(context, jobs, results);
-  std::span<const Result> rest = results;
-  for (CellPlan& plan : plans) {
-    plan.commit(rest.first(plan.jobs().size()));
-    rest = rest.subspan(plan.jobs().size());
-  }
-  for (const CellPlan& plan : plans) plan.enforce(context);
-}
-
-void check_distinct(std::span<const CellCall> calls) {
-  std::set<const PruneCell*> seen;
-  for (const CellCall& call : calls)
-    if (!seen.insert(call.cell).second) throw InvalidArgument("calls: a cell is listed twice");
-}
-
-/// `drive` moves the schedule on and says whether the masks are to be rebuilt.
-template <class Drive>
-void drive_all(const Context& context, std::span<const CellCall> calls, Drive&& drive) {
-  check_distinct(calls);
-  std::vector<CellPlan> plans;
-  plans.reserve(calls.size());
-  for (const CellCall& call : calls) {
-    Schedule next = call.cell->schedule();
-    const bool due = drive(next);
-    CellPlan& plan = plans.emplace_back(*call.cell, call.tensors, next);
-    for (std::size_t t = 0; due && t < call.tensors.size(); ++t) plan.rebuild(t, false);
-  }
-  execute(context, plans);
-}
 
 std::string shape_text(const Shape& shape) {
   std::string text = "(";
@@ -121,33 +18,23 @@ std::string shape_text(const Shape& shape) {
   return text + ")";
 }
 
+/// Applies masks, and asks for no results.
+void mask_all(const Context& context, const std::vector<Job>& jobs) {
+  Context without_ticket = context;
+  without_ticket.ticket = nullptr;
+  apply_masks(without_ticket, jobs, {});
+}
+
+/// Between tensors of equal layout.
+void copy(const Context& context, const TensorView& from, const TensorView& to) {
+  const std::size_t bytes = std::size_t(from.size) * item_size(from.dtype);
+  if (context.device.kind == Device::Kind::cpu)
+    std::memcpy(to.data, from.data, bytes);
+  else
+    cuda::raise(cuda::plugin().copy_on_stream(context, to.data, from.data, bytes));
+}
+
 }  // namespace
-
-void initialize(const Context& context, std::span<const CellCall> calls, bool reset) {
-  check_distinct(calls);
-  std::vector<CellPlan> plans;
-  plans.reserve(calls.size());
-  for (const CellCall& call : calls) {
-    PruneCell& cell = *call.cell;
-    if (!reset && cell.initialized()) continue;
-    CellPlan& plan = plans.emplace_back(cell, call.tensors, reset ? Schedule(cell.parameters()) : cell.schedule());
-    for (std::size_t t = 0; t < call.tensors.size(); ++t)
-      if (reset || !cell.tensors_[t].initialized) plan.rebuild(t, true);
-  }
-  execute(context, plans);
-}
-
-void update(const Context& context, std::span<const CellCall> calls, std::int64_t batch_size) {
-  for (const CellCall& call : calls) call.cell->require_initialized("update");
-  drive_all(context, calls, [&](Schedule& next) { return next.update(batch_size); });
-  for (const CellCall& call : calls) call.cell->idle_enforcements_ = 0;
-}
-
-void end_epoch(const Context& context, std::span<const CellCall> calls) {
-  for (const CellCall& call : calls) call.cell->require_initialized("end_epoch");
-  drive_all(context, calls, [](Schedule& next) { return next.end_epoch(); });
-  for (const CellCall& call : calls) call.cell->idle_enforcements_ = 0;
-}
 
 std::size_t PruneCell::add_tensor(Shape shape, std::string name) {
   Tensor tensor;
@@ -172,20 +59,20 @@ void PruneCell::initialize(const Context& context, std::span<const CellTensor> t
 
 void PruneCell::propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("propagate");
-  check_tensors(tensors);
+  check_tensors(context, tensors);
   enforce(context, tensors);
   ++idle_enforcements_;
 }
 
 void PruneCell::back_propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("back_propagate");
-  check_tensors(tensors);
+  check_tensors(context, tensors);
+  move_masks(context.device);
   std::vector<Job> jobs;
   for (std::size_t t = 0; t < tensors.size(); ++t)
     if (tensors_[t].mask && !tensors_[t].dropped && tensors[t].gradient.data)
       jobs.push_back({.weights = tensors[t].gradient, .mask = tensors_[t].mask->view(), .name = tensors_[t].name});
-  std::vector<Result> results(jobs.size());
-  apply_masks(context, jobs, results);
+  mask_all(context, jobs);
 }
 
 void PruneCell::update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size) {
@@ -198,7 +85,8 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
   prunecell::end_epoch(context, {&call, 1});
 }
 
-void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors) const {
+void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors) {
+  move_masks(context.device);
   const bool in_place = parameters().in_place;
   std::vector<Job> jobs;
   for (std::size_t t = 0; t < tensors.size(); ++t) {
@@ -210,13 +98,47 @@ void PruneCell::enforce(const Context& context, std::span<const CellTensor> tens
                       .mask = tensors_[t].mask->view(),
                       .name = tensors_[t].name});
     else if (!in_place && weights.size > 0)
-      std::memcpy(pruned.data, weights.data, std::size_t(weights.size) * item_size(weights.dtype));
+      copy(context, weights, pruned);
   }
-  std::vector<Result> results(jobs.size());
-  apply_masks(context, jobs, results);
+  mask_all(context, jobs);
+}
+
+void PruneCell::move_masks(Device device) {
+  for (Tensor& tensor : tensors_)
+    if (tensor.mask && !tensor.dropped && tensor.mask->device() != device) *tensor.mask = tensor.mask->to(device);
+}
+
+void PruneCell::wait() const {
+  if (!pending_) return;
+  try {
+    const std::vector<Result> results = pending_->ticket->wait();
+    for (std::size_t e = 0; e < pending_->entries.size(); ++e)
+      tensors_[pending_->entries[e].tensor].figures.take(results[pending_->first + e]);
+  } catch (const UnreachableThreshold&) {
+    take_back(*pending_);
+    pending_.reset();
+    throw;
+  }
+  pending_.reset();
+}
+
+void PruneCell::take_back(const Pending& pending) const {
+  schedule_ = pending.schedule;
+  for (const Pending::Entry& entry : pending.entries) {
+    Tensor& tensor = tensors_[entry.tensor];
+    tensor.figures = entry.figures;
+    tensor.initialized = entry.initialized;
+    if (entry.fresh) tensor.mask.reset();
+  }
+}
+
+const Figures& PruneCell::figures(std::size_t tensor) const {
+  wait();
+  return at(tensor).figures;
 }
 
 void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
+  wait();
   require_initialized("set_mask");
   const Tensor& known = at(tensor);
   if (!known.mask) throw WrongState("set_mask: a cell in mode Identity has no mask to set");
@@ -229,6 +151,7 @@ void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
 }
 
 CellState PruneCell::save() const {
+  wait();
   CellState state{.parameters = parameters(),
                   .current = schedule_.current(),
                   .rises = schedule_.rises(),
@@ -281,6 +204,7 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
     }
   }
   schedule_ = schedule;
+  pending_.reset();
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     Tensor& tensor = tensors_[t];
     tensor.initialized = state.tensors[t].initialized;
@@ -318,7 +242,7 @@ void PruneCell::require_initialized(const char* call) const {
   if (!initialized()) throw WrongState(std::string(call) + ": the cell is not initialized, call initialize first");
 }
 
-void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {
+void PruneCell::check_tensors(const Context& context, std::span<const CellTensor> tensors) const {
   if (tensors.size() != tensors_.size())
     refuse("tensors", to_text(tensors_.size()) + " entries, one per add_tensor", to_text(tensors.size()));
   for (std::size_t t = 0; t < tensors.size(); ++t) {
@@ -329,6 +253,8 @@ void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {
       return view.size == size && view.dtype == weights.dtype && view.device == weights.device &&
              view.layout.channels == weights.layout.channels && view.layout.positions == weights.layout.positions;
     };
+    if (weights.device != context.device)
+      throw InvalidArgument(name_of(t) + ": weights: lies on another device than the one of the context");
     if (weights.size != size) refuse(name_of(t) + ": weights", to_text(size) + " elements", to_text(weights.size));
     if (size > 0 && !weights.data) refuse(name_of(t) + ": weights", "memory", "a null pointer");
     if (gradient.data && !(gradient.size == size && gradient.device == weights.device))
