@@ -25,7 +25,7 @@ lint: .venv/test/ready
 	.venv/test/bin/ruff check .
 	.venv/test/bin/ruff format --check .
 	.venv/test/bin/mypy
-	git ls-files '*.cpp' '*.hpp' '*.cu' '*.cuh' | xargs .venv/test/bin/clang-format --dry-run --Werror
+	git ls-files '*.cpp' '*.hpp' '*.h' '*.cu' '*.cuh' | xargs .venv/test/bin/clang-format --dry-run --Werror
 
 # The package is installed as its users install it, never put on the path; make sees to it that it is current.
 SOURCES := $(shell find csrc python/prunecell -name '*.so' -prune -o -type f -print) CMakeLists.txt pyproject.toml
