@@ -91,6 +91,7 @@ TEST_CASE_FIXTURE(Fixture, "a call of the runtime that fails is an error, change
     const std::size_t live = simt::live_allocations();
     simt::inject(function, 1, cudaErrorMemoryAllocation);
     CHECK_THROWS_AS(rebuild_and_apply({.device = first_device}, {&job, 1}, {&result, 1}), DeviceError);
+    CHECK(cudaDeviceSynchronize() == cudaSuccess);  // memory goes back in the order of the stream
     CHECK(simt::live_allocations() == live);
     CHECK(weights.read().bytes() == before.bytes());
     CHECK(mask.zeros() == 0);
@@ -109,6 +110,7 @@ TEST_CASE_FIXTURE(Fixture, "any launch that fails is an error and leaks nothing"
     const std::size_t live = simt::live_allocations();
     simt::inject("cudaLaunchKernelEx", int(nth), cudaErrorLaunchFailure);
     CHECK_THROWS_AS(rebuild_and_apply({.device = first_device}, {&job, 1}, {&result, 1}), DeviceError);
+    CHECK(cudaDeviceSynchronize() == cudaSuccess);  // memory goes back in the order of the stream
     CHECK(simt::live_allocations() == live);
   }
 }
