@@ -102,14 +102,13 @@ def test_pruned_weights_may_come_from_another_array(size: int, dtype: str) -> No
     assert np.array_equal(bits(weights), expected)
 
 
-def test_a_result_says_whether_a_weight_was_not_masked_yet() -> None:
+def test_applying_says_whether_a_weight_was_not_masked_yet() -> None:
     weights, mask = np.ones(4000, dtype=np.float32), Mask.from_array(random_kept(4000))
-    first = _core.apply_masks([weights], [mask], [None], [None])[0]
-    second = _core.apply_masks([weights], [mask], [None], [None])[0]
-    assert (first.changed, second.changed) == (True, False)
-    assert first.zeros == second.zeros == mask.zeros
+    other = np.zeros(4000, dtype=np.float32)
+    assert _core.apply_masks([weights, other], [mask, mask]) == [True, False]
+    assert _core.apply_masks([weights, other], [mask, mask]) == [False, False]
     weights[int(np.flatnonzero(~mask.to_array())[-1])] = -0.0
-    assert _core.apply_masks([weights], [mask], [None], [None])[0].changed
+    assert _core.apply_masks([other, weights], [mask, mask]) == [False, True]
     assert not np.signbit(weights).any()
 
 

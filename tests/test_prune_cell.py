@@ -342,3 +342,38 @@ def test_cells_without_a_schedule_do_not_warn(mode: str) -> None:
     cell = made([np.ones(4)], prune_mode=mode)
     for _ in range(1500):
         cell.propagate()
+
+
+# Arrays that change after they were added
+
+
+def read_only(weights: np.ndarray[Any, Any]) -> None:
+    weights.flags.writeable = False
+
+
+def resized(weights: np.ndarray[Any, Any]) -> None:
+    weights.resize(7, refcheck=False)
+
+
+@pytest.mark.parametrize("call", ["propagate", "update", "end_epoch"])
+@pytest.mark.parametrize("change", [read_only, resized])
+def test_an_array_that_changed_under_the_cell_is_refused(change: Any, call: str) -> None:
+    weights = np.linspace(-1, 1, 40).copy()
+    cell = made([weights], **GRADUAL)
+    before = cell.state_dict()
+    change(weights)
+    left = weights.copy()
+    with pytest.raises(prunecell.InvalidArgument, match="weights"):
+        getattr(cell, call)(*((1,) if call == "update" else ()))
+    assert np.array_equal(weights, left)
+    assert cell.state_dict()["counter"] == before["counter"]
+
+
+def test_memory_that_moved_with_its_array_is_found() -> None:
+    weights = np.linspace(-1, 1, 40).copy()
+    cell = made([weights], prune_mode="Static", prune_filler="IterNonStruct", threshold=0.5)
+    weights.resize(4000, refcheck=False)
+    weights.resize(40, refcheck=False)
+    weights[:] = 1
+    cell.propagate()
+    assert np.array_equal(weights != 0, cell.get_pruned_masks(0).to_array())

@@ -1,4 +1,5 @@
 // From Python arrays to views: numpy arrays (bfloat16 by the name of their dtype) and whatever speaks DLPack.
+// A view is made anew for every call, since arrays move, and costs tens of nanoseconds for numpy and torch.
 #pragma once
 
 #include <prunecell/types.hpp>
@@ -6,7 +7,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <memory>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 
 namespace prunecell::python {
@@ -15,19 +18,33 @@ namespace py = pybind11;
 
 enum class Access : bool { read, write };
 
+/// How messages call an argument: "weights", or "weights[2]". Put together only where there is a message.
+struct ArgumentName {
+  static constexpr std::size_t alone = std::size_t(-1);
+
+  const char* word;
+  std::size_t number = alone;
+
+  operator std::string() const {
+    return number == alone ? std::string(word) : word + ("[" + std::to_string(number) + "]");
+  }
+};
+
 /// A view with what keeps its memory alive. Destroy it with the GIL held.
 struct Array {
   TensorView view;
-  Shape shape;
-  std::shared_ptr<void> owner;
+  std::span<const std::int64_t> shape;  ///< the owner's; read it before the GIL is released
+  py::object owner;
 };
 
-/// `what` begins the messages ("weights[2]"). Raises InvalidType for objects that are no arrays or have another
-/// element type than float16, bfloat16, float32, float64; InvalidArgument for memory that is not dense, not in
-/// the native byte order, or read-only where it would be written.
-Array array_of(py::handle object, const std::string& what, Access access);
+/// Raises InvalidType for objects that are no arrays or have another element type than float16, bfloat16,
+/// float32, float64; InvalidArgument for memory that is not dense, not in the native byte order, or read-only
+/// where it would be written.
+Array array_of(py::handle object, const ArgumentName& name, Access access);
 
 /// As array_of, with an empty view for None.
-Array optional_array_of(py::handle object, const std::string& what, Access access);
+Array optional_array_of(py::handle object, const ArgumentName& name, Access access);
+
+py::tuple shape_tuple(std::span<const std::int64_t> shape);
 
 }  // namespace prunecell::python

@@ -14,7 +14,7 @@ namespace {
 using Counters = py::array_t<std::int64_t, py::array::c_style>;
 
 Counters count(const LevelSearch& search, const py::object& weights, const Mask* old, int threads) {
-  const Array array = array_of(weights, "weights", Access::read);
+  const Array array = array_of(weights, {"weights"}, Access::read);
   Counters counters(std::int64_t(LevelSearch::counter_count));
   std::fill_n(counters.mutable_data(), counters.size(), 0);
   LevelJob job{&search, array.view, old ? old->view() : MaskView{}, counters.mutable_data()};

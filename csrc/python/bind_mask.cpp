@@ -48,7 +48,6 @@ Mask from_saved(const py::array_t<std::uint8_t, py::array::c_style>& rows, const
 }  // namespace
 
 void bind_mask(py::module_& module) {
-  const auto shape_tuple = [](const Mask& mask) { return py::tuple(py::cast(mask.shape())); };
   const auto packed = [](const py::object& self) {
     const auto& mask = self.cast<const Mask&>();
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(mask.view().words);
@@ -63,7 +62,7 @@ void bind_mask(py::module_& module) {
       .def("saved", &saved, "Copy in the saved form: uint8[rows, ceil(columns / 8)], little bit order.")
       .def(
           "copy", [](const Mask& mask) { return Mask(mask); }, "A mask with bits of its own.")
-      .def_property_readonly("shape", shape_tuple)
+      .def_property_readonly("shape", [](const Mask& mask) { return shape_tuple(mask.shape()); })
       .def_property_readonly("size", &Mask::size)
       .def_property_readonly("zeros", &Mask::zeros, "Number of pruned weights, counted now.")
       .def_property_readonly("packed", packed,
@@ -87,8 +86,9 @@ void bind_mask(py::module_& module) {
                               std::memcmp(a.view().words, b.view().words, std::size_t(word_count(a.size())) * 4) == 0);
            })
       .def("__repr__",
-           [shape_tuple](const Mask& mask) {
-             return py::str("Mask(shape={}, zeros={} of {})").format(shape_tuple(mask), mask.zeros(), mask.size());
+           [](const Mask& mask) {
+             return py::str("Mask(shape={}, zeros={} of {})")
+                 .format(shape_tuple(mask.shape()), mask.zeros(), mask.size());
            })
       .def(py::pickle([](const Mask& mask) { return py::make_tuple(saved(mask), mask.shape()); },
                       [](const py::tuple& state) {

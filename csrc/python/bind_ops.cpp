@@ -12,6 +12,8 @@
 #include <malloc.h>
 #endif
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +28,10 @@ struct Batch {
   std::vector<Array> arrays;
   std::vector<Job> jobs;
 
+  explicit Batch(std::size_t room) { arrays.reserve(room); }  // no move: what add() gives stays valid
+
+  const Array& add(Array array) { return arrays.emplace_back(std::move(array)); }
+
   std::vector<Result> run(Operation operation, int threads) const {
     std::vector<Result> results(jobs.size());
     py::gil_scoped_release nogil;
@@ -34,23 +40,28 @@ struct Batch {
   }
 };
 
-std::string numbered(const char* what, std::size_t index) {
-  return std::string(what) + "[" + std::to_string(index) + "]";
-}
-
 void check_length(const char* what, std::size_t length, std::size_t expected) {
   if (length != expected)
     throw InvalidArgument(std::string(what) + ": expected " + std::to_string(expected) +
                           " entries, one per array, got " + std::to_string(length));
 }
 
-MaskView view_of(const Mask* mask, const Shape& shape, const std::string& what) {
-  if (!mask) throw InvalidType(what + ": expected a Mask, got None");
-  if (mask->shape() != shape)
-    throw InvalidArgument(what + ": expected the shape of the weights " +
-                          std::string(py::str(py::tuple(py::cast(shape)))) + ", got " +
-                          std::string(py::str(py::tuple(py::cast(mask->shape())))));
+MaskView view_of(const Mask* mask, const Array& weights, const ArgumentName& name) {
+  if (!mask) throw InvalidType(std::string(name) + ": expected a Mask, got None");
+  if (!std::ranges::equal(mask->shape(), weights.shape))
+    throw InvalidArgument(std::string(name) + ": expected the shape of the weights " +
+                          std::string(py::str(shape_tuple(weights.shape))) + ", got " +
+                          std::string(py::str(shape_tuple(mask->shape()))));
   return mask->view();
+}
+
+std::vector<Mask> new_masks(const py::list& weights, bool write) {
+  std::vector<Mask> masks;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const Array array = array_of(weights[i], {"weights", i}, write ? Access::write : Access::read);
+    masks.emplace_back(Shape(array.shape.begin(), array.shape.end()));
+  }
+  return masks;
 }
 
 std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& masks, const std::vector<const Mask*>& old,
@@ -60,60 +71,63 @@ std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& mas
   check_length("old", old.size(), weights.size());
   Parameters given{.filler = parse_filler(filler), .threshold = threshold, .delta = delta};
   validate(given);
-  Batch batch;
+  Batch batch(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const Array& array =
-        batch.arrays.emplace_back(array_of(weights[i], numbered("weights", i), apply ? Access::write : Access::read));
+    const Array& array = batch.add(array_of(weights[i], {"weights", i}, apply ? Access::write : Access::read));
     Job job{.weights = array.view,
-            .mask = view_of(masks[i], array.shape, numbered("masks", i)),
+            .mask = view_of(masks[i], array, {"masks", i}),
             .rule = {given.filler, to_float32(threshold), to_float32(delta), seed, std::uint32_t(i), 0}};
-    if (old[i]) job.old = view_of(old[i], array.shape, numbered("old", i));
+    if (old[i]) job.old = view_of(old[i], array, {"old", i});
     batch.jobs.push_back(job);
   }
   return batch.run(apply ? rebuild_and_apply : build_masks, threads);
 }
 
-std::vector<Result> apply(const py::list& weights, const std::vector<const Mask*>& masks, const py::list& out,
-                          const py::list& otherwise, int threads) {
+/// Whether each array had weights in place that were not masked yet.
+std::vector<bool> apply(const py::list& weights, const std::vector<const Mask*>& masks,
+                        const std::optional<py::list>& out, const std::optional<py::list>& otherwise, int threads) {
   check_length("masks", masks.size(), weights.size());
-  check_length("out", out.size(), weights.size());
-  check_length("otherwise", otherwise.size(), weights.size());
-  Batch batch;
+  if (out) check_length("out", out->size(), weights.size());
+  if (otherwise) check_length("otherwise", otherwise->size(), weights.size());
+  Batch batch(3 * weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const bool in_place = out[i].is_none();
-    const Array& array = batch.arrays.emplace_back(
-        array_of(weights[i], numbered("weights", i), in_place ? Access::write : Access::read));
-    Job job{.weights = array.view, .mask = view_of(masks[i], array.shape, numbered("masks", i))};
-    job.out = batch.arrays.emplace_back(optional_array_of(out[i], numbered("out", i), Access::write)).view;
-    job.otherwise =
-        batch.arrays.emplace_back(optional_array_of(otherwise[i], numbered("otherwise", i), Access::read)).view;
-    batch.jobs.push_back(job);
+    const auto optional = [&](const std::optional<py::list>& arrays, const char* word, Access access) {
+      return arrays ? batch.add(optional_array_of((*arrays)[i], {word, i}, access)).view : TensorView{};
+    };
+    const bool in_place = !out || (*out)[i].is_none();
+    const Array& array = batch.add(array_of(weights[i], {"weights", i}, in_place ? Access::write : Access::read));
+    batch.jobs.push_back({.weights = array.view,
+                          .out = optional(out, "out", Access::write),
+                          .otherwise = optional(otherwise, "otherwise", Access::read),
+                          .mask = view_of(masks[i], array, {"masks", i})});
   }
-  return batch.run(apply_masks, threads);
+  std::vector<bool> changed;
+  for (const Result& result : batch.run(apply_masks, threads)) changed.push_back(result.changed);
+  return changed;
 }
 
 void pack(const py::object& weights, const Mask& mask, const py::object& values, int threads) {
-  Batch batch;
-  const Array& dense = batch.arrays.emplace_back(array_of(weights, "weights", Access::read));
-  Job job{.weights = dense.view, .mask = view_of(&mask, dense.shape, "mask")};
-  job.out = batch.arrays.emplace_back(array_of(values, "values", Access::write)).view;
+  Batch batch(2);
+  const Array& dense = batch.add(array_of(weights, {"weights"}, Access::read));
+  Job job{.weights = dense.view, .mask = view_of(&mask, dense, {"mask"})};
+  job.out = batch.add(array_of(values, {"values"}, Access::write)).view;
   batch.jobs.push_back(job);
   batch.run(pack_weights, threads);
 }
 
 void unpack(const py::object& values, const Mask& mask, const py::object& out, int threads) {
-  Batch batch;
-  const Array& dense = batch.arrays.emplace_back(array_of(out, "out", Access::write));
-  Job job{.out = dense.view, .mask = view_of(&mask, dense.shape, "mask")};
-  job.weights = batch.arrays.emplace_back(array_of(values, "values", Access::read)).view;
+  Batch batch(2);
+  const Array& dense = batch.add(array_of(out, {"out"}, Access::write));
+  Job job{.out = dense.view, .mask = view_of(&mask, dense, {"mask"})};
+  job.weights = batch.add(array_of(values, {"values"}, Access::read)).view;
   batch.jobs.push_back(job);
   batch.run(unpack_weights, threads);
 }
 
 std::vector<std::int64_t> zeros_of(const py::list& weights, int threads) {
-  Batch batch;
+  Batch batch(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const Array& array = batch.arrays.emplace_back(array_of(weights[i], numbered("weights", i), Access::read));
+    const Array& array = batch.add(array_of(weights[i], {"weights", i}, Access::read));
     batch.jobs.push_back({.weights = array.view});
   }
   std::vector<std::int64_t> zeros;
@@ -140,17 +154,19 @@ void bind_ops(py::module_& module) {
   module.def("build_masks", &build, py::arg("weights"), py::arg("masks"), py::arg("old"), py::kw_only(),
              py::arg("filler"), py::arg("threshold"), py::arg("delta"), py::arg("seed"), py::arg("apply"),
              py::arg("threads") = 0);
-  module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out"), py::arg("otherwise"),
-             py::arg("threads") = 0);
+  module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out") = py::none(),
+             py::arg("otherwise") = py::none(), py::arg("threads") = 0);
   module.def("pack_weights", &pack, py::arg("weights"), py::arg("mask"), py::arg("values"), py::arg("threads") = 0);
   module.def("unpack_weights", &unpack, py::arg("values"), py::arg("mask"), py::arg("out"), py::arg("threads") = 0);
   module.def("count_zeros", &zeros_of, py::arg("weights"), py::arg("threads") = 0);
   module.def(
       "check_array",
       [](const py::object& array, const std::string& what, bool write) {
-        return py::tuple(py::cast(array_of(array, what, write ? Access::write : Access::read).shape));
+        return shape_tuple(array_of(array, {what.c_str()}, write ? Access::write : Access::read).shape);
       },
       py::arg("array"), py::arg("what"), py::kw_only(), py::arg("write"), "Shape of an array that operations accept.");
+  module.def("new_masks", &new_masks, py::arg("weights"), py::kw_only(), py::arg("write"),
+             "Masks of the shapes of arrays that operations accept, all kept.");
   module.def("trim_memory", &trim_memory, "Gives freed pages back to the system, where the C library can.");
   module.def("need", &need, py::arg("size"), py::arg("threshold"));
   module.def("derive_seed", &derive_seed, py::arg("seed"), py::arg("name"));

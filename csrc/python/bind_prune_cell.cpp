@@ -7,7 +7,6 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
-#include <list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,30 +22,47 @@ struct Memory {
   std::vector<Array> arrays;
   std::vector<CellTensor> tensors;
 
-  Memory(const PruneCell& cell, const PyTensors& given) {
-    const bool in_place = cell.parameters().in_place;
-    for (std::size_t t = 0; t < given.size(); ++t) {
-      const std::string number = "[" + std::to_string(t) + "]";
-      const auto& [weights, gradient, pruned] = given[t];
-      const auto view = [&](const py::object& array, const char* what, Access access) {
-        return arrays.emplace_back(optional_array_of(array, what + number, access)).view;
-      };
-      tensors.push_back({view(weights, "weights", in_place ? Access::write : Access::read),
-                         view(gradient, "diff_weights", Access::write), view(pruned, "pruned", Access::write)});
-    }
+  explicit Memory(std::size_t count) {
+    arrays.reserve(2 * count);
+    tensors.reserve(count);
+  }
+
+  TensorView view(const py::object& array, const ArgumentName& name, Access access) {
+    return arrays.emplace_back(optional_array_of(array, name, access)).view;
   }
 };
+
+Memory weights_of(const PruneCell& cell, const PyTensors& given) {
+  const Access access = cell.parameters().in_place ? Access::write : Access::read;
+  Memory memory(given.size());
+  for (std::size_t t = 0; t < given.size(); ++t) {
+    const auto& [weights, gradient, pruned] = given[t];
+    memory.tensors.push_back({.weights = memory.view(weights, {"weights", t}, access),
+                              .pruned = memory.view(pruned, {"pruned", t}, Access::write)});
+  }
+  return memory;
+}
+
+Memory gradients_of(const PyTensors& given) {
+  Memory memory(given.size());
+  for (std::size_t t = 0; t < given.size(); ++t)
+    memory.tensors.push_back(
+        {.weights = {}, .gradient = memory.view(std::get<1>(given[t]), {"diff_weights", t}, Access::write)});
+  return memory;
+}
 
 using PyCalls = std::vector<std::pair<PruneCell*, PyTensors>>;
 
 /// function(context, calls), with the GIL released.
 template <class Function>
 void with_calls(const PyCalls& given, int threads, Function&& function) {
-  std::list<Memory> memories;  // stable addresses: the calls view them
+  std::vector<Memory> memories;
   std::vector<CellCall> calls;
+  memories.reserve(given.size());  // no move: the calls view them
+  calls.reserve(given.size());
   for (const auto& [cell, tensors] : given) {
     if (!cell) throw InvalidType("calls: expected a PruneCell, got None");
-    calls.push_back({cell, memories.emplace_back(*cell, tensors).tensors});
+    calls.push_back({cell, memories.emplace_back(weights_of(*cell, tensors)).tensors});
   }
   py::gil_scoped_release nogil;
   function(Context{.threads = threads}, std::span<const CellCall>(calls));
@@ -75,7 +91,7 @@ py::dict save(const PruneCell& cell) {
   py::list tensors;
   for (const CellState::Tensor& tensor : state.tensors) {
     py::dict one;
-    one["shape"] = py::tuple(py::cast(tensor.shape));
+    one["shape"] = shape_tuple(tensor.shape);
     one["zeros"] = tensor.figures.zeros;
     one["level"] = tensor.figures.level;
     one["asked"] = tensor.figures.asked;
@@ -157,7 +173,7 @@ void bind_prune_cell(py::module_& module) {
       .def(
           "propagate",
           [](PruneCell& cell, const PyTensors& tensors, int threads) {
-            const Memory memory(cell, tensors);
+            const Memory memory = weights_of(cell, tensors);
             py::gil_scoped_release nogil;
             cell.propagate({.threads = threads}, memory.tensors);
           },
@@ -165,11 +181,12 @@ void bind_prune_cell(py::module_& module) {
       .def(
           "back_propagate",
           [](PruneCell& cell, const PyTensors& tensors, int threads) {
-            const Memory memory(cell, tensors);
+            const Memory memory = gradients_of(tensors);
             py::gil_scoped_release nogil;
             cell.back_propagate({.threads = threads}, memory.tensors);
           },
           py::arg("tensors"), py::arg("threads") = 0)
+      .def("due", &PruneCell::due, py::arg("batch_size"))
       .def("set_mask", &PruneCell::set_mask, py::arg("tensor"), py::arg("mask"))
       .def(
           "mask", [](const PruneCell& cell, std::size_t tensor) { return cell.mask(tensor); }, py::arg("tensor"),
@@ -185,8 +202,7 @@ void bind_prune_cell(py::module_& module) {
       .def_property_readonly("tensor_count", &PruneCell::tensor_count)
       .def_property_readonly("idle_enforcements", &PruneCell::idle_enforcements)
       .def(
-          "shape", [](const PruneCell& cell, std::size_t t) { return py::tuple(py::cast(cell.shape(t))); },
-          py::arg("tensor"))
+          "shape", [](const PruneCell& cell, std::size_t t) { return shape_tuple(cell.shape(t)); }, py::arg("tensor"))
       .def("name", &PruneCell::tensor_name, py::arg("tensor"))
       .def("figures", &PruneCell::figures, py::arg("tensor"));
 

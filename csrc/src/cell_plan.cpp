@@ -2,8 +2,9 @@
 #include <prunecell/ticket.hpp>
 
 #include "check.hpp"
+#include "enforce.hpp"
 
-#include <set>
+#include <algorithm>
 #include <utility>
 
 namespace prunecell {
@@ -12,9 +13,10 @@ namespace prunecell {
 // of the operations decides all levels and then writes, and only then do the cells take over what came out.
 class CellPlan {
  public:
-  CellPlan(const Context& context, const CellCall& call, Schedule next)
+  /// `due`: tensors are to be rebuilt. Otherwise there may be none: nothing is enforced then.
+  CellPlan(const Context& context, const CellCall& call, Schedule next, bool due)
       : cell_(*call.cell), tensors_(call.tensors), device_(context.device), next_(std::move(next)) {
-    cell_.check_tensors(context, tensors_);
+    if (due || !tensors_.empty()) cell_.check_tensors(context, tensors_);
   }
 
   /// Tensor `t` gets a mask at the threshold of the next schedule, the first one or one more.
@@ -23,6 +25,7 @@ class CellPlan {
     PruneCell::Tensor& tensor = cell_.tensors_[t];
     if (tensor.dropped) return;
     Entry entry{t, {}};
+    cell_.move_mask(t, device_);
     if (parameters.mode != Mode::identity) {
       if (!tensor.mask) entry.fresh.emplace(tensor.shape, device_);
       const MaskView mask = (entry.fresh ? *entry.fresh : *tensor.mask).view();
@@ -63,9 +66,9 @@ class CellPlan {
     if (!jobs_.empty()) cell_.pending_ = std::move(pending);
   }
 
-  /// Masks of a cell that had nothing to rebuild.
-  void enforce(const Context& context) {
-    if (jobs_.empty()) cell_.enforce(context, tensors_);
+  /// The jobs that enforce the masks of a cell with nothing to rebuild.
+  void enforce(const Context& context, std::vector<Job>& jobs) {
+    if (jobs_.empty()) cell_.enforce(context, tensors_, jobs);
   }
 
  private:
@@ -102,11 +105,11 @@ void execute(const Context& context, std::vector<CellPlan>& plans) {
   std::vector<Job> jobs;
   for (const CellPlan& plan : plans) jobs.insert(jobs.end(), plan.jobs().begin(), plan.jobs().end());
   // On the CPU the ticket has the results at once, and a failure has thrown before anything is committed.
-  const bool later = context.device.kind != Device::Kind::cpu;
+  const bool later = context.device.kind != Device::Kind::cpu && !jobs.empty();
   const auto ticket = std::make_shared<Ticket>();
   Context with_ticket = context;
   with_ticket.ticket = ticket.get();
-  rebuild_and_apply(with_ticket, jobs, {});
+  if (!jobs.empty()) rebuild_and_apply(with_ticket, jobs, {});
   const std::vector<Result> results = later ? std::vector<Result>() : ticket->wait();
   std::size_t first = 0;
   for (CellPlan& plan : plans) {
@@ -116,13 +119,16 @@ void execute(const Context& context, std::vector<CellPlan>& plans) {
       plan.commit(std::span(results).subspan(first, plan.jobs().size()));
     first += plan.jobs().size();
   }
-  for (CellPlan& plan : plans) plan.enforce(context);
+  jobs.clear();
+  for (CellPlan& plan : plans) plan.enforce(context, jobs);
+  mask_all(context, jobs);
 }
 
 void check_distinct(std::span<const CellCall> calls) {
-  std::set<const PruneCell*> seen;
-  for (const CellCall& call : calls)
-    if (!seen.insert(call.cell).second) throw InvalidArgument("calls: a cell is listed twice");
+  std::vector<const PruneCell*> cells;
+  for (const CellCall& call : calls) cells.push_back(call.cell);
+  std::ranges::sort(cells);
+  if (std::ranges::adjacent_find(cells) != cells.end()) throw InvalidArgument("calls: a cell is listed twice");
 }
 
 /// `drive` moves the schedule on and says whether the masks are to be rebuilt.
@@ -135,7 +141,7 @@ void drive_all(const Context& context, std::span<const CellCall> calls, Drive&& 
     Schedule next = call.cell->schedule();
     const bool due = drive(next);
     if (due) call.cell->wait();  // a rise builds on what the last one came to
-    CellPlan& plan = plans.emplace_back(context, call, next);
+    CellPlan& plan = plans.emplace_back(context, call, next, due);
     for (std::size_t t = 0; due && t < call.tensors.size(); ++t) plan.rebuild(t, false);
   }
   execute(context, plans);
@@ -151,7 +157,7 @@ void initialize(const Context& context, std::span<const CellCall> calls, bool re
     PruneCell& cell = *call.cell;
     cell.wait();
     if (!reset && cell.initialized()) continue;
-    CellPlan& plan = plans.emplace_back(context, call, reset ? Schedule(cell.parameters()) : cell.schedule());
+    CellPlan& plan = plans.emplace_back(context, call, reset ? Schedule(cell.parameters()) : cell.schedule(), true);
     for (std::size_t t = 0; t < call.tensors.size(); ++t)
       if (reset || !cell.tensors_[t].initialized) plan.rebuild(t, true);
   }

@@ -23,9 +23,9 @@ void check_context(const Context& context) {
   check_not_negative("context.threads", context.threads);
 }
 
-void check_view(const std::string& what, const TensorView& view, const Context& context) {
+void check_view(const Part& what, const TensorView& view, const Context& context) {
   if (view.device != context.device)
-    throw InvalidArgument(what + ": lies on another device than the one of the context");
+    throw InvalidArgument(std::string(what) + ": lies on another device than the one of the context");
   check_not_negative(what + ".size", view.size);
   if (view.size > 0 && !view.data) refuse(what + ".data", "memory", "a null pointer");
   const auto [channels, positions] = view.layout;
@@ -35,15 +35,14 @@ void check_view(const std::string& what, const TensorView& view, const Context& 
            to_text(channels) + " and " + to_text(positions));
 }
 
-void check_companion(const std::string& what, const TensorView& view, const TensorView& weights,
-                     const Context& context) {
+void check_companion(const Part& what, const TensorView& view, const TensorView& weights, const Context& context) {
   if (!view.data) return;
   check_view(what, view, context);
   const auto text = [](const TensorView& v) { return to_text(v.size) + " elements of " + name(v.dtype); };
   if (view.size != weights.size || view.dtype != weights.dtype) refuse(what, text(weights), text(view));
 }
 
-void check_mask(const std::string& what, const MaskView& mask, std::int64_t size, const Context& context) {
+void check_mask(const Part& what, const MaskView& mask, std::int64_t size, const Context& context) {
   if (mask.device != context.device)
     throw InvalidArgument(what + ": lies on another device than the one of the context");
   if (mask.size != size) refuse(what + ".size", to_text(size), to_text(mask.size));
@@ -62,16 +61,16 @@ void check(const Context& context, std::span<const Job> jobs, std::span<Result> 
   check_results(jobs, results);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Job& job = jobs[j];
-    const std::string tensor = tensor_name(job.name, j);
-    check_view(tensor + ": weights", job.weights, context);
+    const auto part = [&](const char* name) { return Part{job.name, j, name}; };
+    check_view(part("weights"), job.weights, context);
     if (reads == Reads::weights) continue;
-    check_mask(tensor + ": mask", job.mask, job.weights.size, context);
-    check_companion(tensor + ": out", job.out, job.weights, context);
-    check_companion(tensor + ": otherwise", job.otherwise, job.weights, context);
+    check_mask(part("mask"), job.mask, job.weights.size, context);
+    check_companion(part("out"), job.out, job.weights, context);
+    check_companion(part("otherwise"), job.otherwise, job.weights, context);
     if (reads == Reads::mask) continue;
-    if (job.old.words) check_mask(tensor + ": old mask", job.old, job.weights.size, context);
-    check_share(tensor + ": threshold", job.rule.threshold);
-    check_delta(tensor + ": delta", job.rule.delta);
+    if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
+    check_share(part("threshold"), job.rule.threshold);
+    check_delta(part("delta"), job.rule.delta);
   }
   std::ranges::fill(results, Result{});
 }
@@ -87,18 +86,17 @@ void check_packing(const Context& context, std::span<const Job> jobs, std::span<
   check_results(jobs, results);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Packing packing = roles(jobs[j]);
-    const std::string tensor = tensor_name(jobs[j].name, j);
-    check_view(tensor + ": dense", packing.dense, context);
-    check_view(tensor + ": values", packing.values, context);
+    const auto part = [&](const char* name) { return Part{jobs[j].name, j, name}; };
+    check_view(part("dense"), packing.dense, context);
+    check_view(part("values"), packing.values, context);
     const MaskView& mask = jobs[j].mask;
-    check_mask(tensor + ": mask", mask, packing.dense.size, context);
+    check_mask(part("mask"), mask, packing.dense.size, context);
     if (packing.values.dtype != packing.dense.dtype)
-      refuse(tensor + ": values", name(packing.dense.dtype), name(packing.values.dtype));
-    if (!packing.values.layout.row_major())
-      refuse(tensor + ": values", "elements one after the other", "another layout");
+      refuse(part("values"), name(packing.dense.dtype), name(packing.values.dtype));
+    if (!packing.values.layout.row_major()) refuse(part("values"), "elements one after the other", "another layout");
     if (on_cuda(context)) continue;  // counted there, see the back end
     const std::int64_t kept = count_ones(mask.words, word_count(mask.size));
-    if (packing.values.size != kept) refuse_values(tensor, kept, packing.values.size);
+    if (packing.values.size != kept) refuse_values(part("values"), kept, packing.values.size);
   }
   std::ranges::fill(results, Result{});
 }
@@ -185,12 +183,13 @@ void count_levels(const Context& context, std::span<const LevelJob> jobs) {
   check_context(context);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const LevelJob& job = jobs[j];
-    const std::string tensor = tensor_name({}, j);
-    if (!job.search) refuse(tensor + ": search", "a LevelSearch", "a null pointer");
-    if (job.search->done()) throw WrongState(tensor + ": the search is done, there is nothing left to count");
-    if (!job.counters) refuse(tensor + ": counters", "memory", "a null pointer");
-    check_view(tensor + ": weights", job.weights, context);
-    if (job.old.words) check_mask(tensor + ": old mask", job.old, job.weights.size, context);
+    const auto part = [&](const char* name) { return Part{{}, j, name}; };
+    if (!job.search) refuse(part("search"), "a LevelSearch", "a null pointer");
+    if (job.search->done())
+      throw WrongState(tensor_name({}, j) + ": the search is done, there is nothing left to count");
+    if (!job.counters) refuse(part("counters"), "memory", "a null pointer");
+    check_view(part("weights"), job.weights, context);
+    if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
   }
   on_cuda(context) ? cuda::count_levels(context, jobs) : cpu::count_levels(context, jobs);
 }

@@ -2,10 +2,9 @@
 #include <prunecell/ticket.hpp>
 
 #include "check.hpp"
-#include "cuda_plugin.hpp"
+#include "enforce.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace prunecell {
@@ -16,22 +15,6 @@ std::string shape_text(const Shape& shape) {
   std::string text = "(";
   for (const std::int64_t extent : shape) text += (text.size() > 1 ? ", " : "") + to_text(extent);
   return text + ")";
-}
-
-/// Applies masks, and asks for no results.
-void mask_all(const Context& context, const std::vector<Job>& jobs) {
-  Context without_ticket = context;
-  without_ticket.ticket = nullptr;
-  apply_masks(without_ticket, jobs, {});
-}
-
-/// Between tensors of equal layout.
-void copy(const Context& context, const TensorView& from, const TensorView& to) {
-  const std::size_t bytes = std::size_t(from.size) * item_size(from.dtype);
-  if (context.device.kind == Device::Kind::cpu)
-    std::memcpy(to.data, from.data, bytes);
-  else
-    cuda::raise(cuda::plugin().copy_on_stream(context, to.data, from.data, bytes));
 }
 
 }  // namespace
@@ -60,20 +43,29 @@ void PruneCell::initialize(const Context& context, std::span<const CellTensor> t
 void PruneCell::propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("propagate");
   check_tensors(context, tensors);
-  enforce(context, tensors);
+  std::vector<Job> jobs;
+  enforce(context, tensors, jobs);
+  mask_all(context, jobs);
   ++idle_enforcements_;
 }
 
 void PruneCell::back_propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("back_propagate");
-  check_tensors(context, tensors);
-  move_masks(context.device);
+  check_count(tensors);
   std::vector<Job> jobs;
-  for (std::size_t t = 0; t < tensors.size(); ++t)
-    if (tensors_[t].mask && !tensors_[t].dropped && tensors[t].gradient.data)
-      jobs.push_back({.weights = tensors[t].gradient, .mask = tensors_[t].mask->view(), .name = tensors_[t].name});
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    const TensorView& gradient = tensors[t].gradient;
+    if (tensors_[t].dropped || !gradient.data) continue;
+    const std::int64_t size = tensors_[t].figures.size;
+    if (gradient.size != size) refuse(name_of(t) + ": gradient", to_text(size) + " elements", to_text(gradient.size));
+    move_mask(t, context.device);
+    if (tensors_[t].mask)
+      jobs.push_back({.weights = gradient, .mask = tensors_[t].mask->view(), .name = tensors_[t].name});
+  }
   mask_all(context, jobs);
 }
+
+bool PruneCell::due(std::int64_t batch_size) const { return Schedule(schedule_).update(batch_size); }
 
 void PruneCell::update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size) {
   const CellCall call{this, tensors};
@@ -85,27 +77,25 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
   prunecell::end_epoch(context, {&call, 1});
 }
 
-void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors) {
-  move_masks(context.device);
+void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors, std::vector<Job>& jobs) {
   const bool in_place = parameters().in_place;
-  std::vector<Job> jobs;
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (tensors_[t].dropped) continue;
     const auto& [weights, gradient, pruned] = tensors[t];
+    move_mask(t, context.device);
     if (tensors_[t].mask)
       jobs.push_back({.weights = weights,
                       .out = in_place ? TensorView{} : pruned,
                       .mask = tensors_[t].mask->view(),
                       .name = tensors_[t].name});
     else if (!in_place && weights.size > 0)
-      copy(context, weights, pruned);
+      copy_weights(context, weights, pruned);
   }
-  mask_all(context, jobs);
 }
 
-void PruneCell::move_masks(Device device) {
-  for (Tensor& tensor : tensors_)
-    if (tensor.mask && !tensor.dropped && tensor.mask->device() != device) *tensor.mask = tensor.mask->to(device);
+void PruneCell::move_mask(std::size_t tensor, Device device) {
+  std::optional<Mask>& mask = tensors_[tensor].mask;
+  if (mask && mask->device() != device) *mask = mask->to(device);
 }
 
 void PruneCell::wait() const {
@@ -242,13 +232,17 @@ void PruneCell::require_initialized(const char* call) const {
   if (!initialized()) throw WrongState(std::string(call) + ": the cell is not initialized, call initialize first");
 }
 
-void PruneCell::check_tensors(const Context& context, std::span<const CellTensor> tensors) const {
+void PruneCell::check_count(std::span<const CellTensor> tensors) const {
   if (tensors.size() != tensors_.size())
     refuse("tensors", to_text(tensors_.size()) + " entries, one per add_tensor", to_text(tensors.size()));
+}
+
+void PruneCell::check_tensors(const Context& context, std::span<const CellTensor> tensors) const {
+  check_count(tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (tensors_[t].dropped) continue;
-    const auto& [weights, gradient, pruned] = tensors[t];
-    const std::int64_t size = element_count(tensors_[t].shape);
+    const TensorView &weights = tensors[t].weights, &pruned = tensors[t].pruned;
+    const std::int64_t size = tensors_[t].figures.size;
     const auto fits = [&](const TensorView& view) {
       return view.size == size && view.dtype == weights.dtype && view.device == weights.device &&
              view.layout.channels == weights.layout.channels && view.layout.positions == weights.layout.positions;
@@ -257,8 +251,6 @@ void PruneCell::check_tensors(const Context& context, std::span<const CellTensor
       throw InvalidArgument(name_of(t) + ": weights: lies on another device than the one of the context");
     if (weights.size != size) refuse(name_of(t) + ": weights", to_text(size) + " elements", to_text(weights.size));
     if (size > 0 && !weights.data) refuse(name_of(t) + ": weights", "memory", "a null pointer");
-    if (gradient.data && !(gradient.size == size && gradient.device == weights.device))
-      refuse(name_of(t) + ": gradient", to_text(size) + " elements", to_text(gradient.size));
     if (!parameters().in_place && size > 0 && !(pruned.data && fits(pruned)))
       refuse(name_of(t) + ": pruned", "a buffer like the weights, since the cell is not in place", "another or none");
   }

@@ -75,7 +75,7 @@ std::vector<Result> results_of(std::span<const cuda::Outcome> outcomes, std::spa
       case cuda::Outcome::Status::unreachable:
         throw_unreachable_threshold(words[j].name, words[j].threshold, words[j].delta, outcome.result.need,
                                     outcome.census);
-      case cuda::Outcome::Status::wrong_size: refuse_values(words[j].name, outcome.kept, words[j].values);
+      case cuda::Outcome::Status::wrong_size: refuse_values(words[j].name + ": values", outcome.kept, words[j].values);
     }
     results.push_back(outcome.result);
   }

@@ -48,12 +48,8 @@ def _rebuild(
     weights: Any, masks: Any, old: Any, rule: dict[str, Any], *, apply: bool, threads: int
 ) -> Any:
     arrays, many = _listed(weights)
-    shapes = [
-        _core.check_array(array, f"weights[{number}]", write=apply)
-        for number, array in enumerate(arrays)
-    ]
     olds = [None] * len(arrays) if old is None else _masks("old", old)
-    new = [Mask(shape) for shape in shapes] if masks is None else _masks("out", masks)
+    new = _core.new_masks(arrays, write=apply) if masks is None else _masks("out", masks)
     _core.build_masks(arrays, new, olds, apply=apply, threads=threads, **rule)
     return new if many else new[0]
 
@@ -155,9 +151,9 @@ def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) ->
     array([ 0., -2.], dtype=float32)
     """
     arrays, many = _listed(weights)
-    outs = [None] * len(arrays) if out is None else _listed(out)[0]
-    _core.apply_masks(arrays, _masks("mask", mask), outs, [None] * len(arrays), threads=threads)
-    written = arrays if out is None else outs
+    outs = None if out is None else _listed(out)[0]
+    _core.apply_masks(arrays, _masks("mask", mask), outs, threads=threads)
+    written = arrays if outs is None else outs
     return written if many else written[0]
 
 

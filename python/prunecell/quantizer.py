@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 import numpy as np
 
@@ -14,8 +12,9 @@ from prunecell import _core
 from prunecell._core import Figures, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.ops import empty_like
-from prunecell.parameters import LEGAL, UNUSED, Parameters
+from prunecell.parameters import UNUSED, Parameters
 
+T = TypeVar("T")
 Array = Any
 CellArrays = tuple[Array, Array, Array]
 """Weights, their gradient or None, and the buffer of pruned weights or None."""
@@ -29,23 +28,32 @@ class TensorSource(Protocol):
     def arrays(self) -> CellArrays | None:
         """The memory as it is now; None where its owner is gone."""
 
+    def is_masked(self) -> bool:
+        """Whether the memory is known to be masked, so that nothing is left to enforce."""
+
     def written(self) -> None:
         """The weights, or the buffer of pruned weights, have been written."""
 
 
-@dataclass
-class _Arrays:
-    """Arrays that the cell keeps alive itself."""
+class _Parameter(Generic[T]):
+    """A parameter of the cell as an attribute."""
 
-    weights: Array
-    gradient: Array
-    pruned: Array
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
 
-    def arrays(self) -> CellArrays:
-        return self.weights, self.gradient, self.pruned
+    @overload
+    def __get__(self, cell: None, _owner: type) -> _Parameter[T]: ...
+    @overload
+    def __get__(self, cell: PruneCell, _owner: type) -> T: ...
+    def __get__(self, cell: PruneCell | None, _owner: type) -> _Parameter[T] | T:
+        if cell is None:
+            return self
+        unused = self._name in UNUSED
+        value: Any = cell._unused[self._name] if unused else getattr(cell._parameters, self._name)
+        return cast(T, value)
 
-    def written(self) -> None:
-        pass
+    def __set__(self, _cell: PruneCell, _value: object) -> None:
+        raise AttributeError(f"{self._name}: the parameters of a cell are fixed when it is made")
 
 
 class PruneCell:
@@ -84,23 +92,24 @@ class PruneCell:
     Figures(asked=0.3, reached=0.4, zeros=4 of 10, level=334, overshoot=0.1)
     """
 
-    prune_mode: str
-    prune_filler: str
-    threshold: float
-    delta: float
-    start: float
-    stepsize: int
-    gamma: float
-    in_place: bool
-    seed: int
-    quant_mode: str | None
-    range: int | None
+    prune_mode = _Parameter[str]()
+    prune_filler = _Parameter[str]()
+    threshold = _Parameter[float]()
+    delta = _Parameter[float]()
+    start = _Parameter[float]()
+    stepsize = _Parameter[int]()
+    gamma = _Parameter[float]()
+    in_place = _Parameter[bool]()
+    seed = _Parameter[int]()
+    quant_mode = _Parameter["str | None"]()
+    range = _Parameter["int | None"]()
 
     def __init__(self, **parameters: Any) -> None:
         self._parameters = parse(parameters)
         self._core = _core.PruneCell(self._parameters.as_dict())
         self._unused = {name: parameters.get(name) for name in UNUSED}
-        self._sources: list[TensorSource] = []
+        self._held: list[CellArrays] = []
+        self._sources: dict[int, TensorSource] = {}
         self._biases: list[Array] = []
         self._updates = 0
         self._warned = False
@@ -129,14 +138,16 @@ class PruneCell:
                     f"diff_weights: expected the shape of the weights {shape}, got {diff_shape}"
                 )
         pruned = None if self.in_place else empty_like(weights, shape)
-        return self._add(shape, "", _Arrays(weights, diff_weights, pruned))
+        self._held.append((weights, diff_weights, pruned))
+        return self._core.add_tensor(shape)
 
     def add_biases(self, biases: Array, diff_biases: Array = None) -> None:
         """Takes note of biases, which are never pruned."""
         self._biases.append(biases)
 
-    def _add(self, shape: tuple[int, ...], name: str, source: TensorSource) -> int:
-        self._sources.append(source)
+    def _add(self, shape: tuple[int, ...], name: str) -> int:
+        """Adds a tensor whose memory a source in `_sources` is going to tell."""
+        self._held.append((None, None, None))
         return self._core.add_tensor(shape, name)
 
     # Training
@@ -158,8 +169,8 @@ class PruneCell:
         self._core.propagate(self._arrays())
         self._written()
         if (
-            self.prune_mode == "Gradual"
-            and self._core.idle_enforcements == _IDLE_LIMIT
+            self._core.idle_enforcements == _IDLE_LIMIT
+            and self.prune_mode == "Gradual"
             and not self._warned
         ):
             self._warned = True
@@ -271,7 +282,9 @@ class PruneCell:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        tensors = [(self._core.shape(t), self._core.name(t)) for t in range(len(self._sources))]
+        tensors = [
+            (self._core.shape(t), self._core.name(t)) for t in range(self._core.tensor_count)
+        ]
         state["_core"] = (tensors, self._core.save())
         return state
 
@@ -285,25 +298,13 @@ class PruneCell:
 
     # The rest
 
-    def __getattr__(self, name: str) -> Any:
-        if name in Parameters.__dataclass_fields__:
-            return getattr(self.__dict__["_parameters"], name)
-        if name in UNUSED:
-            return self.__dict__["_unused"][name]
-        raise AttributeError(f"'PruneCell' object has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in LEGAL:
-            raise AttributeError(f"{name}: the parameters of a cell are fixed when it is made")
-        super().__setattr__(name, value)
-
     def __repr__(self) -> str:
         own = self._parameters.as_dict()
         shown = {k: v for k, v in own.items() if v != getattr(Parameters, k)}
         text = ", ".join(f"{k}={v!r}" for k, v in shown.items())
         if not self._core.initialized:
             return f"PruneCell({text}) not initialized"
-        figures = [self.figures(t) for t in range(len(self._sources))]
+        figures = [self.figures(t) for t in range(self._core.tensor_count)]
         size, zeros = sum(f.size for f in figures), sum(f.zeros for f in figures)
         share = zeros / size if size else 0.0
         tensors = "1 tensor" if len(figures) == 1 else f"{len(figures)} tensors"
@@ -313,19 +314,29 @@ class PruneCell:
         )
 
     def _arrays(self) -> list[CellArrays]:
-        found: list[CellArrays] = []
-        for number, source in enumerate(self._sources):
+        if not self._sources:
+            return self._held
+        found = self._held.copy()
+        for number, source in self._sources.items():
             arrays = source.arrays()
             if arrays is None:
                 self._core.drop_tensor(number)
-            found.append(arrays or (None, None, None))
+            else:
+                found[number] = arrays
         return found
 
+    def _arrays_to_update(self, batch_size: int) -> list[CellArrays]:
+        """Nothing, where all that the update does is to count."""
+        if len(self._sources) < len(self._held):
+            return self._arrays()
+        masked = all(source.is_masked() for source in self._sources.values())
+        return [] if masked and not self._core.due(batch_size) else self._arrays()
+
     def _index(self, value: object) -> int:
-        return parse_index(value, len(self._sources))
+        return parse_index(value, len(self._held))
 
     def _written(self) -> None:
-        for source in self._sources:
+        for source in self._sources.values():
             source.written()
 
     def _warn_about_parameters(self) -> None:
@@ -339,31 +350,27 @@ class PruneCell:
             warnings.warn(f"accepted and not used: {', '.join(given)}", stacklevel=3)
 
 
-def _calls(cells: Iterable[PruneCell]) -> Iterator[tuple[_core.PruneCell, list[CellArrays]]]:
-    for cell in cells:
-        yield cell._core, cell._arrays()
-
-
 def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
     """`PruneCell.initialize` for many cells: all of them, or none where one raises."""
-    _core.initialize(list(_calls(cells)), reset)
+    _core.initialize([(cell._core, cell._arrays()) for cell in cells], reset)
     for cell in cells:
         cell._written()
 
 
 def update(cells: list[PruneCell], batch_size: int) -> None:
     """`PruneCell.update` for many cells: all of them, or none where one raises."""
-    _core.update(list(_calls(cells)), parse_batch_size(batch_size))
-    _driven(cells)
+    size = parse_batch_size(batch_size)
+    calls = [(cell._core, cell._arrays_to_update(size)) for cell in cells]
+    _core.update(calls, size)
+    for cell, (_, arrays) in zip(cells, calls, strict=True):
+        cell._updates += 1
+        if arrays and cell._sources:
+            cell._written()
 
 
 def end_epoch(cells: list[PruneCell]) -> None:
     """`PruneCell.end_epoch` for many cells: all of them, or none where one raises."""
-    _core.end_epoch(list(_calls(cells)))
-    _driven(cells)
-
-
-def _driven(cells: list[PruneCell]) -> None:
+    _core.end_epoch([(cell._core, cell._arrays()) for cell in cells])
     for cell in cells:
         cell._updates += 1
         cell._written()

@@ -295,7 +295,9 @@ TEST_CASE("memory that does not fit the tensors is refused") {
   refused([](auto& w) { w.pop_back(); });
   refused([](auto& w) { w[0].weights.size = 10; });
   refused([](auto& w) { w[0].weights.data = nullptr; });
-  refused([](auto& w) { w[0].gradient.size = 10; });
+  std::vector<CellTensor> short_gradient = run.tensors();
+  short_gradient[0].gradient.size = 10;
+  CHECK_THROWS_AS(run.cell.back_propagate({}, short_gradient), InvalidArgument);
   Trained apart(gradual(false), two_tensors());
   std::vector<CellTensor> without = apart.tensors();
   without[0].pruned = {};
@@ -318,6 +320,30 @@ TEST_CASE("a dropped tensor takes no further part, the others keep their numbers
   CHECK(run.cell.schedule().rises() == 1);
   CHECK(run.cell.figures(1).asked == 0.2f + 0.2f);
   CHECK_THROWS_AS(run.cell.drop_tensor(2), InvalidArgument);
+}
+
+TEST_CASE("back_propagate needs no weights") {
+  Trained run(gradual(), two_tensors());
+  run.initialize();
+  std::vector<CellTensor> tensors = run.tensors();
+  for (CellTensor& tensor : tensors) tensor.weights = {};
+  const std::vector<Weights> before = run.gradients;
+  run.cell.back_propagate({}, tensors);
+  for (std::size_t t = 0; t < tensors.size(); ++t) check_pruned(run.gradients[t], before[t], run.kept(t));
+}
+
+TEST_CASE("an update without tensors counts samples, and throws where a rise is due") {
+  Trained run(gradual(), two_tensors());
+  run.initialize();
+  CHECK_FALSE(run.cell.due(63));
+  CHECK(run.cell.due(64));
+  run.cell.update({}, {}, 63);
+  CHECK(run.cell.schedule().counter() == 63);
+  CHECK(run.cell.due(1));
+  CHECK_THROWS_AS(run.cell.update({}, {}, 1), InvalidArgument);
+  CHECK(run.cell.schedule().counter() == 63);
+  run.update(1);
+  CHECK(run.cell.schedule().rises() == 1);
 }
 
 TEST_CASE("enforcing counts itself, driving starts the count again") {

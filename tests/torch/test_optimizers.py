@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import prunecell
@@ -159,6 +160,83 @@ def test_an_optimizer_outside_torch_is_found_out_and_made_good() -> None:
         model.check()
     model.apply_masks()
     model.check()
+
+
+def test_an_update_masks_what_an_optimizer_outside_torch_wrote() -> None:
+    net = network()
+    model = pruned(net)
+    known = SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(3):
+        train(net, known, 1)
+        model.update(2)  # reads no weights: the step has left them masked
+        Foreign(net).step()
+        model.update(2)
+        model.check()
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_an_update_masks_what_was_written_after_the_step(in_place: bool) -> None:
+    net = network()
+    model = pruned(net, in_place=in_place)
+    train(net, SGD(net.parameters(), lr=0.1), 1)
+    with torch.no_grad():
+        net[3].weight += 1
+    model.update(2)
+    model.check()
+
+
+def test_an_update_that_only_counts_is_no_write_to_autograd() -> None:
+    net = network()
+    model = pruned(net, **GRADUAL)
+    train(net, SGD(net.parameters(), lr=0.1, momentum=0.9), 1)
+    loss = net(images()).square().mean()
+    model.update(1)
+    loss.backward()
+    assert [cell.quantizer.state_dict()["counter"] for cell in model] == [1, 1]
+
+
+def momentum(optimizer: Optimizer, weight: nn.Parameter) -> torch.Tensor:
+    return optimizer.state[weight]["momentum_buffer"]
+
+
+def test_state_that_is_loaded_is_masked_at_the_next_step() -> None:
+    net = network()
+    optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    train(net, optimizer, 2)
+    dense = deepcopy(optimizer.state_dict())
+    assert momentum(optimizer, net[3].weight).all()
+    model = pruned(net)
+    train(net, optimizer, 2)
+    assert not momentum(optimizer, net[3].weight)[~kept(model.cells[1])].any()
+    optimizer.load_state_dict(dense)
+    optimizer.param_groups[0]["lr"] = 0.0  # no weight moves and tells of it
+    train(net, optimizer, 1)
+    assert not momentum(optimizer, net[3].weight)[~kept(model.cells[1])].any()
+
+
+def test_state_is_masked_by_the_mask_of_the_last_rise() -> None:
+    net = network()
+    model = pruned(net, **GRADUAL)
+    optimizer = SGD(net.parameters(), lr=0.0, momentum=0.9)
+    for _ in range(4):
+        train(net, optimizer, 2)
+        for cell, layer in zip(model, (net[0], net[3]), strict=True):
+            assert not momentum(optimizer, layer.weight)[~kept(cell)].any()
+        model.update(4)
+    model.cells[1].quantizer.set_pruned_masks(0, torch.zeros(5, 64, dtype=torch.bool).numpy())
+    train(net, optimizer, 1)
+    assert not momentum(optimizer, net[3].weight).any()
+
+
+def test_state_written_by_hand_revives_nothing_and_is_masked_when_it_tries() -> None:
+    net = network()
+    model = pruned(net)
+    optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9)
+    train(net, optimizer, 2)
+    momentum(optimizer, net[3].weight).fill_(1)
+    train(net, optimizer, 1)
+    model.check()
+    assert not momentum(optimizer, net[3].weight)[~kept(model.cells[1])].any()
 
 
 class Own(Optimizer):

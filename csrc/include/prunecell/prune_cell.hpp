@@ -30,11 +30,11 @@
 
 namespace prunecell {
 
-/// The memory of one tensor during one call. All views have the tensor's size; those used together share
-/// dtype and layout.
+/// The memory of one tensor during one call. All views have the tensor's size; weights and pruned share dtype
+/// and layout.
 struct CellTensor {
-  TensorView weights;
-  TensorView gradient = {};  ///< back_propagate; no data: none
+  TensorView weights;        ///< all calls but back_propagate
+  TensorView gradient = {};  ///< back_propagate alone; no data: none
   TensorView pruned = {};    ///< buffer of pruned weights; required where the cell is not in place
 };
 
@@ -94,7 +94,11 @@ class PruneCell {
   void back_propagate(const Context& context, std::span<const CellTensor> tensors);
 
   /// Counts `batch_size` samples, rebuilds the masks if a rise is due, and enforces them as propagate does.
+  /// Where no rise is due, `tensors` may be empty: then it only counts, for callers who know the weights masked.
   void update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size);
+
+  /// Whether update(batch_size) is going to rebuild the masks, and needs the tensors for it.
+  bool due(std::int64_t batch_size) const;
 
   /// One rise where stepsize is 0; enforces the masks as propagate does.
   void end_epoch(const Context& context, std::span<const CellTensor> tensors);
@@ -154,13 +158,14 @@ class PruneCell {
   };
 
   void take_back(const Pending& pending) const;
-  void move_masks(Device device);
+  void move_mask(std::size_t tensor, Device device);
   const Tensor& at(std::size_t tensor) const;
   std::string name_of(std::size_t tensor) const;
   void require_initialized(const char* call) const;
+  void check_count(std::span<const CellTensor> tensors) const;
   void check_tensors(const Context& context, std::span<const CellTensor> tensors) const;
   void check_state(const CellState& state, bool keep_parameters) const;
-  void enforce(const Context& context, std::span<const CellTensor> tensors);
+  void enforce(const Context& context, std::span<const CellTensor> tensors, std::vector<Job>& jobs);
 
   // Mutable, since who asks for a figure first has to take over, or take back, what became of a rebuild.
   mutable Schedule schedule_;

@@ -1,15 +1,17 @@
 """Keeping weights pruned while optimizers step.
 
-One pair of hooks on all optimizers of `torch.optim` serves every model. They find the pruned
+Hooks on all optimizers of `torch.optim` serve every model. They find the pruned
 weights of an optimizer through weak references to what is attached to the modules, so that nothing
 of a model outlives it, and no copy, move or replacement of a parameter escapes them.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -31,29 +33,32 @@ registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Every attachment that is alive."""
 
 
-def mask_tensors(pairs: Iterable[tuple[Tensor, Mask]]) -> None:
-    """Makes the pruned elements of each tensor +0, in place; any strides."""
-    tensors, masks = [], []
-    for tensor, mask in pairs:
-        tensors.append(tensor.detach() if tensor.requires_grad else tensor)
-        masks.append(mask)
-    nothing = [None] * len(tensors)
+def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
+    """Makes the pruned elements of each tensor +0, in place; any strides.
+
+    Returns, for each tensor, whether some element was not.
+    """
+    plain = [tensor.detach() if tensor.requires_grad else tensor for tensor in tensors]
     try:
-        results = _core.apply_masks(tensors, masks, nothing, nothing)
+        changed = _core.apply_masks(plain, masks)
     except InvalidArgument:  # strides that the core does not know: rare, and one at a time
-        for tensor, mask in zip(tensors, masks, strict=True):
-            dense = tensor.clone(memory_format=torch.contiguous_format)
-            _core.apply_masks([dense], [mask], [None], [None])
-            tensor.copy_(dense)
-    else:
-        bump_versions(t for t, one in zip(tensors, results, strict=True) if one.changed)
+        return [_mask_by_copy(tensor, mask) for tensor, mask in zip(plain, masks, strict=True)]
+    if any(changed):
+        bump_versions(itertools.compress(plain, changed))
+    return changed
+
+
+def _mask_by_copy(tensor: Tensor, mask: Mask) -> bool:
+    dense = tensor.clone(memory_format=torch.contiguous_format)
+    (changed,) = _core.apply_masks([dense], [mask])
+    if changed:
+        tensor.copy_(dense)
+    return changed
 
 
 def bump_versions(tensors: Iterable[Tensor]) -> None:
     """Tells autograd that native code has written the tensors."""
-    for tensor in tensors:
-        if not tensor.is_inference():
-            torch.autograd.graph.increment_version(tensor)
+    torch.autograd.graph.increment_version([t for t in tensors if not t.is_inference()])
 
 
 def alike(weight: Tensor, values: Tensor) -> Tensor:
@@ -69,27 +74,26 @@ def alike(weight: Tensor, values: Tensor) -> Tensor:
         return torch.empty_like(weight, requires_grad=False).copy_(values.detach())
 
 
-def _among(optimizer: Optimizer, attached: list[PrunedWeight]) -> list[PrunedWeight]:
+def _among(optimizer: Optimizer) -> list[PrunedWeight]:
     """Those whose weights the optimizer moves."""
     parameters = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    return [one for one in attached if id(one.weight) in parameters]
+    return [one for one in list(registry) if id(one.weight) in parameters]
 
 
-def _state_of(optimizer: Optimizer, weight: Tensor) -> Iterator[Tensor]:
+def _state_of(optimizer: Optimizer, weight: Tensor) -> list[Tensor]:
     """Momentum and its like: what has the shape of the weight and could move it."""
-    for value in optimizer.state.get(weight, {}).values():
-        if (
-            isinstance(value, Tensor)
-            and value.shape == weight.shape
-            and value.dtype in DTYPES
-            and value.layout == torch.strided
-        ):
-            yield value
+    return [
+        value
+        for value in optimizer.state.get(weight, {}).values()
+        if isinstance(value, Tensor)
+        and value.shape == weight.shape
+        and value.dtype in DTYPES
+        and value.layout == torch.strided
+    ]
 
 
 def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-    out_of_place = [one for one in list(registry) if one.dense is not None]
-    exposed = _among(optimizer, out_of_place) if out_of_place else []
+    exposed = [one for one in _among(optimizer) if one.dense is not None]
     if not exposed:
         return None
     for one in exposed:
@@ -117,23 +121,40 @@ def _pruned_closure(closure: Callable[[], Any], exposed: list[PrunedWeight]) -> 
 
 
 def _after_step(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-    pairs: list[tuple[Tensor, Mask]] = []
-    attached = _among(optimizer, list(registry))
-    for one in attached:
-        mask = one.mask
-        if mask is None:
-            continue
+    stepped = _among(optimizer)
+    in_place = [one for one in stepped if one.dense is None and one.mask is not None]
+    weights: list[Tensor] = [one.weight for one in in_place]
+    moved = mask_tensors(weights, [cast(Mask, one.mask) for one in in_place])
+    _mask_state(optimizer, zip(in_place, weights, moved, strict=True))
+    for one in stepped:
         if one.dense is not None:
             one.enforce()
-            continue
-        pairs.append((one.weight, mask))
-        pairs.extend((value, mask) for value in _state_of(optimizer, one.weight))
-    mask_tensors(pairs)
-    for one in attached:
-        one.written()
+        one.stepped()
+
+
+def _mask_state(optimizer: Optimizer, stepped: Iterable[tuple[PrunedWeight, Tensor, bool]]) -> None:
+    """Masks what could move pruned weights at the next step.
+
+    State that was masked once stays so, since gradients are masked: it is masked again where the
+    mask has changed or the state is another, and where a pruned weight has moved all the same.
+    """
+    tensors: list[Tensor] = []
+    masks: list[Mask] = []
+    for one, weight, moved in stepped:
+        state = _state_of(optimizer, weight)
+        if one.note_state(state) or moved:
+            tensors.extend(state)
+            masks.extend([cast(Mask, one.mask)] * len(state))
+    if tensors:
+        mask_tensors(tensors, masks)
 
 
 # Native calls stay out of graphs: a compiled step breaks at the hooks and runs them as they are.
 _disable: Any = torch.compiler.disable
-register_optimizer_step_pre_hook(_disable(_before_step))
 register_optimizer_step_post_hook(_disable(_after_step))
+
+
+@functools.cache
+def watch_before_steps() -> None:
+    """From now on weights that are not in place are exposed to optimizers. In place needs none."""
+    register_optimizer_step_pre_hook(_disable(_before_step))

@@ -186,10 +186,14 @@ class Model:
             cell.quantizer = None
 
     def _attached(self) -> list[PrunedWeight]:
-        if any(isinstance(module, Packed) for module in self.module.modules()):
-            raise WrongState("the model is compressed, decompress it first")
-        found = (find(module) for module in self.module.modules())
-        return list(dict.fromkeys(one for one in found if one is not None))
+        found: dict[PrunedWeight, None] = {}
+        for module in self.module.modules():
+            if isinstance(module, Packed):
+                raise WrongState("the model is compressed, decompress it first")
+            one = find(module)
+            if one is not None:
+                found[one] = None
+        return list(found)
 
     def _quantizers(self) -> list[PruneCell]:
         return list(dict.fromkeys(one.quantizer for one in self._attached()))

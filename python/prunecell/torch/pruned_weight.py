@@ -6,6 +6,7 @@ of the package holds weak references to it.
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,14 @@ from prunecell import _core
 from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
 from prunecell.quantizer import CellArrays, PruneCell, initialize
 from prunecell.torch import state
-from prunecell.torch.enforce import DTYPES, alike, bump_versions, mask_tensors, registry
+from prunecell.torch.enforce import (
+    DTYPES,
+    alike,
+    bump_versions,
+    mask_tensors,
+    registry,
+    watch_before_steps,
+)
 
 
 def find(module: nn.Module) -> PrunedWeight | None:
@@ -117,6 +125,10 @@ class _Source:
         owner = self._owner()
         return None if owner is None or owner.gone else owner.arrays()
 
+    def is_masked(self) -> bool:
+        owner = self._owner()
+        return owner is not None and not owner.gone and owner.take_proof()
+
     def written(self) -> None:
         owner = self._owner()
         if owner is not None and not owner.gone:
@@ -136,9 +148,9 @@ class _Hook:
         module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
         return (_Hook, (self.owner, module, module._parameters.get("weight")))
 
-    def __call__(self, _module: nn.Module, _args: Any) -> None:
+    def __call__(self, module: nn.Module, _args: Any) -> None:
         if not torch.compiler.is_compiling():
-            self.owner.before_forward()
+            self.owner.before_forward(module._parameters.get("weight"))
 
 
 class PrunedWeight:
@@ -154,17 +166,22 @@ class PrunedWeight:
         self.name = request.name
         self.quantizer = request.quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
-        self.index = self.quantizer._add(tuple(weight.shape), self.name, _Source())
+        self.index = self.quantizer._add(tuple(weight.shape), self.name)
         self._begin()
         self._modules.append(weakref.ref(request.module))
-        registry.add(self)
 
     def _begin(self) -> None:
         self._modules: list[weakref.ref[nn.Module]] = []
         self._exposed = False
+        self._mask: Mask | None = None
         self._seen: tuple[Tensor, int] | None = None
+        self._proven = False
+        self._masked_state: list[weakref.ref[Tensor]] = []
         self._gradient_hook: RemovableHandle | None = None
         self.quantizer._sources[self.index] = _Source(self)
+        if self.dense is not None:
+            watch_before_steps()
+        registry.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("name", "quantizer", "dense", "index")}
@@ -172,7 +189,6 @@ class PrunedWeight:
     def __setstate__(self, copied: dict[str, Any]) -> None:
         self.__dict__.update(copied)
         self._begin()
-        registry.add(self)
 
     # The modules
 
@@ -193,7 +209,9 @@ class PrunedWeight:
     @property
     def mask(self) -> Mask | None:
         """The mask in force; None in mode Identity."""
-        return self.quantizer._core.mask(self.index)
+        if self._mask is None:  # it keeps its memory when its bits change
+            self._mask = self.quantizer._core.mask(self.index)
+        return self._mask
 
     def serves_beside(self, module: nn.Module) -> bool:
         """Whether another module than this one holds the weight, too."""
@@ -257,9 +275,8 @@ class PrunedWeight:
 
     # Forward
 
-    def before_forward(self) -> None:
+    def before_forward(self, weight: Any) -> None:
         """A weight that was written by hand, or has begun to learn, is taken care of."""
-        weight = self.weight
         if weight is None:
             raise WrongState(
                 f"cell {self.name!r}: its weight was replaced by one that is computed from others "
@@ -269,7 +286,8 @@ class PrunedWeight:
             return  # torch.func puts tensors of its caller there
         self._check_tie(weight)
         self._hook_gradient(weight)
-        self.mask_again()
+        if not self._is_masked(weight):
+            self.enforce()
 
     def _check_tie(self, weight: Tensor) -> None:
         for reference in self._modules[1:]:
@@ -296,11 +314,36 @@ class PrunedWeight:
         if mask is not None:
             if self.dense is not None:
                 self._collect()
-            mask_tensors([(self.weight, mask)])
+            mask_tensors([self.weight], [mask])
         self.written()
 
     def written(self) -> None:
-        """The weight is masked: remember its version."""
+        """The weight is masked, maybe by another mask: remember its version."""
+        self._masked_state = []
+        self._remember()
+
+    def stepped(self) -> None:
+        """An optimizer has moved the weight, and it is masked again."""
+        self._remember()
+        self._proven = True
+
+    def take_proof(self) -> bool:
+        """Whether a step left the weight masked and nothing has written it since; once per step.
+
+        An optimizer that torch.optim does not know writes without a trace: no step, no proof.
+        """
+        proven, self._proven = self._proven, False
+        return proven and self._is_masked(self.weight)
+
+    def note_state(self, state: list[Tensor]) -> bool:
+        """Whether this optimizer state is not the one that was masked last. It is from now on."""
+        known = [one() for one in self._masked_state]
+        if len(known) == len(state) and all(map(operator.is_, known, state)):
+            return False
+        self._masked_state = [weakref.ref(tensor) for tensor in state]
+        return True
+
+    def _remember(self) -> None:
         weight = self.weight
         if weight is None or weight.is_inference():  # inference tensors have no version
             self._seen = None
@@ -337,7 +380,7 @@ class PrunedWeight:
                 return  # sparse gradients: the step hook masks what they did
             mask = owner.mask
             if mask is not None:
-                mask_tensors([(gradient, mask)])
+                mask_tensors([gradient], [mask])
 
         if present is not None:
             present.remove()
@@ -351,7 +394,7 @@ class PrunedWeight:
         if mask is None or self._exposed:
             return
         self.dense = alike(weight, self.dense)
-        _core.apply_masks([weight.detach()], [mask], [None], [self.dense])
+        _core.apply_masks([weight.detach()], [mask], otherwise=[self.dense])
         bump_versions([weight])
         self._exposed = True
 
