@@ -143,26 +143,43 @@ inline std::uint64_t largest_within<double>(std::uint32_t key) {
   return std::bit_cast<std::uint64_t>(magnitude_of(key));
 }
 
+/// Both halves of a product of two words.
+template <class Word>
+struct Product {
+  Word high, low;
+};
+PRUNECELL_HOST_DEVICE static inline Product<std::uint32_t> product(std::uint32_t a, std::uint32_t b) {
+  const std::uint64_t wide = std::uint64_t(a) * b;
+  return {std::uint32_t(wide >> 32), std::uint32_t(wide)};
+}
+
 /// Word i % 4 of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3)
-/// for counter (low and high half of i / 4, tensor, rise): the Random filler's key of element i.
+/// for counter (low and high half of i / 4, tensor, rise): the Random filler's key of element i. A Word is 32 bits, or
+/// several of them side by side, made from one and with product() and ^.
+template <class Word>
 struct PhiloxBlock {
-  std::uint32_t word[4];
+  Word word[4];
 };
 
-PRUNECELL_HOST_DEVICE static inline PhiloxBlock philox(std::uint64_t block, std::uint32_t tensor, std::uint32_t rise,
-                                                       std::uint64_t seed) {
-  std::uint32_t c0 = std::uint32_t(block), c1 = std::uint32_t(block >> 32), c2 = tensor, c3 = rise;
+template <class Word>
+PRUNECELL_HOST_DEVICE static inline PhiloxBlock<Word> philox(Word block_low, Word block_high, std::uint32_t tensor,
+                                                             std::uint32_t rise, std::uint64_t seed) {
+  Word c0 = block_low, c1 = block_high, c2 = Word(tensor), c3 = Word(rise);
   std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t(0xD2511F53u) * c0, p1 = std::uint64_t(0xCD9E8D57u) * c2;
-    c0 = std::uint32_t(p1 >> 32) ^ c1 ^ k0;
-    c1 = std::uint32_t(p1);
-    c2 = std::uint32_t(p0 >> 32) ^ c3 ^ k1;
-    c3 = std::uint32_t(p0);
+    const Product<Word> p0 = product(c0, Word(0xD2511F53u)), p1 = product(c2, Word(0xCD9E8D57u));
+    c0 = p1.high ^ c1 ^ Word(k0);
+    c1 = p1.low;
+    c2 = p0.high ^ c3 ^ Word(k1);
+    c3 = p0.low;
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
   return {{c0, c1, c2, c3}};
+}
+PRUNECELL_HOST_DEVICE static inline PhiloxBlock<std::uint32_t> philox(std::uint64_t block, std::uint32_t tensor,
+                                                                      std::uint32_t rise, std::uint64_t seed) {
+  return philox(std::uint32_t(block), std::uint32_t(block >> 32), tensor, rise, seed);
 }
 
 }  // namespace prunecell::semantics

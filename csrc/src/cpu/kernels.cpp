@@ -35,14 +35,17 @@ void magnitude_keys(const void* weights, std::int64_t n, std::uint32_t* keys) {
 
 void random_keys(std::int64_t first, std::int64_t n, std::uint64_t seed, std::uint32_t tensor, std::uint32_t rise,
                  std::uint32_t* keys) {
-  const std::int64_t whole = n / 4;
-  const std::uint64_t block = std::uint64_t(first) / 4;
-  for (std::int64_t b = 0; b < whole; ++b) {
-    const auto numbers = semantics::philox(block + std::uint64_t(b), tensor, rise, seed);
-    for (int w = 0; w < 4; ++w) keys[4 * b + w] = numbers.word[w];
-  }
-  const auto numbers = semantics::philox(block + std::uint64_t(whole), tensor, rise, seed);
-  for (std::int64_t i = 4 * whole; i < n; ++i) keys[i] = numbers.word[i - 4 * whole];
+  constexpr int run = 4 * Words::count;
+  const auto generate = [&](std::int64_t i, std::uint32_t* to) {
+    const auto block = std::uint64_t(first + i) / 4;
+    store(to, semantics::philox(Words::low_of(block), Words::high_of(block), tensor, rise, seed));
+  };
+  std::int64_t i = 0;
+  for (; i + run <= n; i += run) generate(i, keys + i);
+  if (i == n) return;
+  std::uint32_t rest[run];
+  generate(i, rest);
+  __builtin_memcpy(keys + i, rest, std::size_t(n - i) * sizeof *keys);
 }
 
 void replace_pruned(std::uint32_t* keys, std::int64_t n, const std::uint32_t* words, std::uint32_t value) {

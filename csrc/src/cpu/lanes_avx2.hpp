@@ -2,6 +2,7 @@
 // lanes_avx512.hpp.
 #pragma once
 
+#include "../semantics.hpp"
 #include "sides.hpp"
 
 #include <immintrin.h>
@@ -48,6 +49,39 @@ struct Lanes<8> {
   }
   static std::uint32_t bits(__m256i lanes) { return std::uint32_t(_mm256_movemask_pd(_mm256_castsi256_pd(lanes))); }
 };
+
+/// Four words of 32 bits for semantics::philox(), each in the lower half of a lane; the upper halves are not looked at.
+struct Words {
+  static constexpr int count = 4;
+
+  explicit Words(std::uint32_t word) : lanes(_mm256_set1_epi64x(word)) {}
+  explicit Words(__m256i words) : lanes(words) {}
+
+  /// The halves of four numbers from `first` on.
+  static Words low_of(std::uint64_t first) {
+    return Words(_mm256_add_epi64(_mm256_set1_epi64x(std::int64_t(first)), _mm256_set_epi64x(3, 2, 1, 0)));
+  }
+  static Words high_of(std::uint64_t first) { return Words(_mm256_srli_epi64(low_of(first).lanes, 32)); }
+
+  __m256i lanes;
+};
+inline Words operator^(Words a, Words b) { return Words(_mm256_xor_si256(a.lanes, b.lanes)); }
+inline semantics::Product<Words> product(Words a, Words b) {
+  const __m256i wide = _mm256_mul_epu32(a.lanes, b.lanes);
+  return {Words(_mm256_srli_epi64(wide, 32)), Words(wide)};
+}
+
+/// The words of block after block.
+inline void store(std::uint32_t* to, const semantics::PhiloxBlock<Words>& blocks) {
+  const auto pair = [](Words low, Words high) {
+    return _mm256_blend_epi32(low.lanes, _mm256_slli_epi64(high.lanes, 32), 0xaa);
+  };
+  const __m256i front = pair(blocks.word[0], blocks.word[1]), back = pair(blocks.word[2], blocks.word[3]);
+  const __m256i even = _mm256_unpacklo_epi64(front, back), odd = _mm256_unpackhi_epi64(front, back);
+  auto* at = reinterpret_cast<__m256i*>(to);
+  _mm256_storeu_si256(at, _mm256_permute2x128_si256(even, odd, 0x20));
+  _mm256_storeu_si256(at + 1, _mm256_permute2x128_si256(even, odd, 0x31));
+}
 
 /// Compares the `Significant` bits of 64 items with two bounds, both inclusive: a bit per item.
 template <class Item, Item Significant>

@@ -2,6 +2,7 @@
 // compiler targets them; lanes_avx2.hpp and lanes_portable.hpp offer the same Bracket.
 #pragma once
 
+#include "../semantics.hpp"
 #include "sides.hpp"
 
 #include <immintrin.h>
@@ -76,6 +77,39 @@ inline void for_each_register(std::int64_t n, const std::uint32_t* words, Body&&
   }
   for (std::int64_t i = whole; i < n; i += count)
     body(i, Mask(first_bits(int(n - i < count ? n - i : count))), Mask(words[i / 32] >> (i % 32)));
+}
+
+/// Eight words of 32 bits for semantics::philox(), each in the lower half of a lane; the upper halves are not looked at.
+struct Words {
+  static constexpr int count = 8;
+
+  explicit Words(std::uint32_t word) : lanes(_mm512_set1_epi64(word)) {}
+  explicit Words(__m512i words) : lanes(words) {}
+
+  /// The halves of eight numbers from `first` on.
+  static Words low_of(std::uint64_t first) {
+    const __m512i numbers = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    return Words(_mm512_add_epi64(_mm512_set1_epi64(std::int64_t(first)), numbers));
+  }
+  static Words high_of(std::uint64_t first) { return Words(_mm512_srli_epi64(low_of(first).lanes, 32)); }
+
+  __m512i lanes;
+};
+inline Words operator^(Words a, Words b) { return Words(_mm512_xor_si512(a.lanes, b.lanes)); }
+inline semantics::Product<Words> product(Words a, Words b) {
+  const __m512i wide = _mm512_mul_epu32(a.lanes, b.lanes);
+  return {Words(_mm512_srli_epi64(wide, 32)), Words(wide)};
+}
+
+/// The words of block after block.
+inline void store(std::uint32_t* to, const semantics::PhiloxBlock<Words>& blocks) {
+  const auto pair = [](Words low, Words high) {
+    return _mm512_mask_blend_epi32(0xaaaa, low.lanes, _mm512_slli_epi64(high.lanes, 32));
+  };
+  const __m512i even = pair(blocks.word[0], blocks.word[1]), odd = pair(blocks.word[2], blocks.word[3]);
+  const __m512i front = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0), back = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
+  _mm512_storeu_si512(to, _mm512_permutex2var_epi64(even, front, odd));
+  _mm512_storeu_si512(to + 16, _mm512_permutex2var_epi64(even, back, odd));
 }
 
 /// Compares the `Significant` bits of 64 items with two bounds, both inclusive: a bit per item.

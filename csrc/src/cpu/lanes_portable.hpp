@@ -1,12 +1,32 @@
 // The comparison of 64 weights with a bracket, as a loop: see lanes_avx512.hpp.
 #pragma once
 
+#include "../semantics.hpp"
 #include "sides.hpp"
 
 #include <cstdint>
 
 namespace prunecell::cpu {
 namespace {
+
+/// One word of 32 bits for semantics::philox(): where more fit side by side, see lanes_avx512.hpp.
+struct Words {
+  static constexpr int count = 1;
+
+  explicit Words(std::uint32_t one) : word(one) {}
+  static Words low_of(std::uint64_t number) { return Words(std::uint32_t(number)); }
+  static Words high_of(std::uint64_t number) { return Words(std::uint32_t(number >> 32)); }
+
+  std::uint32_t word;
+};
+inline Words operator^(Words a, Words b) { return Words(a.word ^ b.word); }
+inline semantics::Product<Words> product(Words a, Words b) {
+  const auto halves = semantics::product(a.word, b.word);
+  return {Words(halves.high), Words(halves.low)};
+}
+inline void store(std::uint32_t* to, const semantics::PhiloxBlock<Words>& blocks) {
+  for (int w = 0; w < 4; ++w) to[w] = blocks.word[w].word;
+}
 
 /// Compares the `Significant` bits of 64 items with two bounds, both inclusive: a bit per item.
 template <class Item, Item Significant>

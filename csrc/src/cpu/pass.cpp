@@ -85,7 +85,7 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
     PassCounts counts;
     const auto share = [=](int t) { return visited / threads * t + std::min<std::int64_t>(t, visited % threads); };
     for (std::int64_t index = share(thread); index < share(thread + 1); ++index)
-      visit(subset.tile(index), *team[std::size_t(thread)], counts);
+      visit(subset.tile(index), team[std::size_t(thread)], counts);
     const std::lock_guard lock(merging);
     total += counts;
   });

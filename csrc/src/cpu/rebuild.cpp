@@ -22,32 +22,29 @@ constexpr std::int64_t most_candidates = 1 << 18, candidates_per_thread = 1 << 1
 /// Below this many weights per thread a job is left to one thread, while the others decide other jobs.
 constexpr std::int64_t weights_to_share = 1 << 17;
 
-/// Scratch words for the masks of all jobs.
-class Words {
- public:
-  explicit Words(std::span<const Job> jobs) {
-    std::int64_t count = 0;
-    for (const Job& job : jobs) {
-      starts_.push_back(count);
-      count += word_count(job.weights.size);
-    }
-    words_ = std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(count));
-  }
-  std::uint32_t* of(std::size_t job) const { return words_.get() + starts_[job]; }
-
- private:
-  std::vector<std::int64_t> starts_;
-  std::unique_ptr<std::uint32_t[]> words_;
+/// What comes of the searches: a decision for each job, and the words that it may speak of.
+struct Searched {
+  Arena arena;
+  std::vector<std::span<std::uint32_t>> words;
+  std::vector<Decision> decisions;
 };
 
-std::vector<Decision> search_all(const Context& context, std::span<const Job> jobs, const Words& words) {
+Searched search_all(const Context& context, std::span<const Job> jobs) {
   const auto sizes = weight_sizes(jobs);
-  const int threads = thread_count(context.threads, std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0)));
-  std::vector<std::unique_ptr<Worker>> workers;
-  for (int thread = 0; thread < threads; ++thread)
-    workers.push_back(std::make_unique<Worker>(std::max(most_candidates / threads, candidates_per_thread)));
-  std::vector<Decision> decisions(jobs.size());
-  const auto decide = [&](std::size_t j, Team team) { decisions[j] = search(context, jobs[j], words.of(j), team); };
+  const std::int64_t weights = std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0));
+  const int threads = thread_count(context.threads, weights);
+  const auto capacity = std::size_t(std::min(std::max(most_candidates / threads, candidates_per_thread), weights));
+  std::size_t bytes = std::size_t(threads) * Worker::bytes(capacity);
+  for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(std::size_t(word_count(size)));
+
+  Searched out{Arena(bytes), {}, std::vector<Decision>(jobs.size())};
+  for (const std::int64_t size : sizes)
+    out.words.push_back(out.arena.take<std::uint32_t>(std::size_t(word_count(size))));
+  std::vector<Worker> workers;
+  for (int thread = 0; thread < threads; ++thread) workers.emplace_back(out.arena, capacity);
+  const auto decide = [&](std::size_t j, Team team) {
+    out.decisions[j] = search(context, jobs[j], out.words[j].data(), team);
+  };
 
   std::vector<std::size_t> alone;  // largest first, so that threads end together
   for (std::size_t j = 0; j < jobs.size(); ++j) {
@@ -61,7 +58,7 @@ std::vector<Decision> search_all(const Context& context, std::span<const Job> jo
   parallel(std::min<int>(threads, int(alone.size())), [&](int thread) {
     for (std::size_t a; (a = next++) < alone.size();) decide(alone[a], {&workers[std::size_t(thread)], 1});
   });
-  return decisions;
+  return out;
 }
 
 /// The first of the jobs whose threshold no level reaches.
@@ -93,16 +90,15 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
 }  // namespace
 
 void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply) {
-  const Words words(jobs);
-  const std::vector<Decision> decisions = search_all(context, jobs, words);
-  throw_if_unreachable(context, jobs, decisions);
+  const Searched searched = search_all(context, jobs);
+  throw_if_unreachable(context, jobs, searched.decisions);
   for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
     const Job& job = jobs[tile.job];
-    write_mask(job, decisions[tile.job], words.of(tile.job), tile);
+    write_mask(job, searched.decisions[tile.job], searched.words[tile.job].data(), tile);
     return TileResult{.changed = apply == Apply::yes && select_tile(job, tile, scratch)};
   });
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    const Decision& decision = decisions[j];
+    const Decision& decision = searched.decisions[j];
     results[j].need = decision.need;
     results[j].zeros = decision.zeros;
     results[j].level = decision.level;

@@ -81,7 +81,7 @@ class Search {
   /// Rounds of counting, at most three, until the bracket that holds the answer for certain is one level, or few
   /// enough keys of Random. False where the answer is beyond all levels.
   bool count_down() {
-    const std::int64_t room = team_[0]->candidates.room();
+    const std::int64_t room = team_[0].candidates.room();
     do {
       const CountTask task{&job_, known_};
       const KeyCounts counts = count_keys(context_, {&task, 1}).front();
@@ -123,7 +123,7 @@ class Search {
 
   /// Passes over all tiles. `guessing`: the bracket is a guess, which may be narrowed on the way.
   void sweep(KeyBracket bracket, bool guessing) {
-    for (const auto& worker : team_) worker->candidates.clear();
+    for (Worker& worker : team_) worker.candidates.clear();
     counts_ = {};
     bool listing = !one_level(bracket);
     const std::int64_t tiles = (size_ + tile_size - 1) / tile_size;
@@ -131,7 +131,7 @@ class Search {
     for (;;) {
       counts_ += pass(job_, subset, bracket, listing, words_, team_);
       listed_.clear();
-      for (const auto& worker : team_) listed_.push_back(worker->candidates.keys());
+      for (const Worker& worker : team_) listed_.push_back(worker.candidates.keys());
       if (subset.stride == 1) break;
       subset = {std::max<std::int64_t>(subset.stride / stride_factor, 1), subset.stride};
       if (listing && counts_.unlisted == 0) bracket = narrowed_by_counts(bracket, subset.count(tiles) * tile_size);
@@ -175,7 +175,7 @@ class Search {
     const KeyBracket guess{limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : last};
     const KeyBracket out = whole_levels(guess);
     const double inside = double(kept_from(out.first) - kept_above(out.last)) / double(counts_.weights);
-    const double room = double(team_[0]->candidates.room()) * double(team_.size());
+    const double room = double(team_[0].candidates.room()) * double(team_.size());
     return inside * double(next) > room ? level_keys(level_of(limit(rank))) : out;
   }
 
@@ -226,9 +226,9 @@ class Search {
 
   template <class Body>
   void for_each_candidate(Body&& body) const {
-    for (const auto& worker : team_)
-      for (std::int64_t c = 0; c < worker->candidates.size(); ++c)
-        body(worker->candidates.key(c), worker->candidates.position(c));
+    for (const Worker& worker : team_)
+      for (std::size_t c = 0; c < worker.candidates.keys().size(); ++c)
+        body(worker.candidates.keys()[c], worker.candidates.positions()[c]);
   }
 
   const Context& context_;
