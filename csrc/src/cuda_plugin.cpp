@@ -100,6 +100,12 @@ std::string unavailable_reason() {
   }
 }
 
+int device_of(const void* memory) {
+  int device = 0;
+  raise(plugin().device_of(memory, device));
+  return device;
+}
+
 DeviceMemory::DeviceMemory(int device, std::size_t bytes) : device_(device) {
   if (bytes > 0) raise(plugin().allocate(device, bytes, data_));
 }

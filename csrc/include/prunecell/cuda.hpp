@@ -15,6 +15,9 @@ int device_count() noexcept;
 /// Why is_available() is false, in words; empty where it is true.
 std::string unavailable_reason();
 
+/// Number of the device that has this memory. Throws DeviceUnavailable, InvalidArgument for memory that is on none.
+int device_of(const void* memory);
+
 /// Takes the plugin from this file instead. Throws DeviceUnavailable where it cannot be loaded or is of another
 /// version, WrongState where another one is in use.
 void load_plugin(const std::string& path);

@@ -151,6 +151,10 @@ Status count_devices(int& count) {
   return guarded([&] { count = device_count(); });
 }
 
+Status find_device(const void* memory, int& device) {
+  return guarded([&] { device = device_of(memory); });
+}
+
 Status allocate(int device, std::size_t bytes, void*& memory) {
   return guarded([&] {
     const DeviceScope scope(device);
@@ -184,6 +188,7 @@ Status copy_on_stream(const Context& context, void* to, const void* from, std::s
 constexpr Plugin plugin = {.format = Plugin::current_format,
                            .version = PRUNECELL_VERSION,
                            .device_count = count_devices,
+                           .device_of = find_device,
                            .allocate = allocate,
                            .release = release,
                            .copy = copy,

@@ -30,6 +30,7 @@ struct Plugin {
   const char* version;
 
   Status (*device_count)(int& count);
+  Status (*device_of)(const void* memory, int& device);
 
   /// Memory that outlives streams. Releasing it waits for what the device does.
   Status (*allocate)(int device, std::size_t bytes, void*& memory);

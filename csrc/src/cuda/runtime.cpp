@@ -63,6 +63,14 @@ Scratch::~Scratch() {
     cudaFreeAsync(memory_, stream_of(context_));
 }
 
+int device_of(const void* memory) {
+  cudaPointerAttributes attributes = {};
+  check(cudaPointerGetAttributes(&attributes, memory), "cudaPointerGetAttributes");
+  if (attributes.type != cudaMemoryTypeDevice && attributes.type != cudaMemoryTypeManaged)
+    refuse("array", "memory of a CUDA device", "memory of the host or freed memory");
+  return attributes.device;
+}
+
 void check_memory(const std::string& what, const void* memory, int device) {
   cudaPointerAttributes attributes = {};
   check(cudaPointerGetAttributes(&attributes, memory), what);

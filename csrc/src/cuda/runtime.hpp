@@ -47,6 +47,9 @@ class Scratch {
   void* memory_ = nullptr;
 };
 
+/// The device that has this memory. Throws InvalidArgument for memory that CUDA does not know as a device's.
+int device_of(const void* memory);
+
 /// Throws InvalidArgument unless `memory` is known to CUDA as memory of this device.
 void check_memory(const std::string& what, const void* memory, int device);
 
