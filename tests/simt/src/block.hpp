@@ -93,11 +93,11 @@ class Block {
 /// The block that is running, or null.
 extern Block* running_block;
 
-/// `action` is done by the thread, as the thread sanitizer sees it.
+/// `action` is done by the fiber, as the thread sanitizer sees it.
 template <class Action>
-void as(const Thread& thread, Action action) {
+void as(const Fiber& fiber, Action action) {
   void* self = sanitizers::current();
-  sanitizers::become(thread.fiber->context());
+  sanitizers::become(fiber.context());
   action();
   sanitizers::become(self);
 }

@@ -23,10 +23,14 @@ void order_memory(std::span<const Thread> threads) {
     bool first = true;
     for (const Thread& thread : threads)
       if (thread.state == State::released)
-        as(thread,
-           [&] { std::exchange(first, false) ? sanitizers::release_first(&token) : sanitizers::release(&token); });
+        as(*thread.fiber, [&] {
+          if (std::exchange(first, false))
+            sanitizers::release_first(&token);
+          else
+            sanitizers::release(&token);
+        });
     for (const Thread& thread : threads)
-      if (thread.state == State::released) as(thread, [&] { sanitizers::acquire(&token); });
+      if (thread.state == State::released) as(*thread.fiber, [&] { sanitizers::acquire(&token); });
   }
 }
 
