@@ -33,5 +33,6 @@ bool different_masks(bool sound);
 bool lane_outside_its_mask(bool sound);
 bool shuffle_from_outside_the_mask(bool sound);
 bool missing_warp_barrier(bool sound);
+bool vote_taken_for_a_barrier(bool sound);
 
 }  // namespace planted

@@ -73,6 +73,7 @@ const Fault faults[] = {
     {PLANTED(shuffle_from_outside_the_mask), forward, eager, "lane outside its mask", "lane outside its mask",
      "lane outside its mask"},
     {PLANTED(missing_warp_barrier), forward, eager, wrong, wrong, "data race"},
+    {PLANTED(vote_taken_for_a_barrier), forward, eager, unseen, unseen, "data race"},
 };
 
 /// Whether the result is right, in the random order with each of a few seeds.

@@ -111,7 +111,7 @@ void Block::complete_collective(std::span<Thread> warp) {
   resolve(last.operation, last.mask, warp);
   for (unsigned lane = 0; lane < warp.size(); ++lane)
     if (last.mask >> lane & 1) warp[lane].state = State::released;
-  order_memory(warp);
+  if (last.operation == Operation::syncwarp) order_memory(warp);  // no other one promises that
   enqueue(warp);
 }
 
