@@ -172,6 +172,17 @@ TEST_CASE("a capture refuses what waits, allocates at once or leaves it") {
   CHECK(*word.data == 0);
 }
 
+TEST_CASE("asking the legacy stream whether it captures leaves captures alone") {
+  OwnStream stream(cudaStreamDefault);
+  cudaGraph_t graph = nullptr;
+  cudaStreamCaptureStatus status{};
+  check(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeGlobal));
+  CHECK(cudaStreamIsCapturing(nullptr, &status) == cudaErrorStreamCaptureImplicit);
+  CHECK(cudaStreamEndCapture(stream.handle, &graph) == cudaSuccess);
+  CHECK(cudaGraphDestroy(graph) == cudaSuccess);
+  cudaGetLastError();
+}
+
 TEST_CASE("a stream forked from a capture must be joined") {
   OwnStream stream, side;
   OwnEvent fork;

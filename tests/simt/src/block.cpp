@@ -34,7 +34,11 @@ int launch_begin = 0, launch_end = 0, fences = 0;  // tokens of the thread sanit
 }  // namespace
 
 Block::Block(const Launch& launch, std::mt19937_64& random)
-    : launch_(launch), random_(random), threads_(launch.threads()), ready_(launch.threads()) {
+    : launch_(launch),
+      random_(random),
+      threads_(launch.threads()),
+      ready_(launch.threads()),
+      waiting_((launch.threads() + lanes - 1) / lanes) {
   running_block = this;
   sanitizers::release_first(&launch_begin);
 }
@@ -60,9 +64,8 @@ void Block::run(uint3 index) {
     if (runs_ <= crews) as(*thread.fiber, [] { sanitizers::acquire(&launch_begin); });
   }
   enqueue(threads_);
-  while (!ready_.empty()) {
+  while (!ready_.empty())
     resume(threads_[options().order == Order::random ? ready_.pop_any(random_) : ready_.pop_first()]);
-  }
   if (done_ != threads_.size()) report_stuck();
 }
 

@@ -84,6 +84,7 @@ class Block {
   std::mt19937_64& random_;
   std::vector<Thread> threads_;
   Ready ready_;
+  std::vector<unsigned> waiting_;  // at a collective: the lanes of each warp
   unsigned at_barrier_ = 0, done_ = 0, runs_ = 0;
   unsigned atomics_left_ = 0;  // of the running thread, before it lets others go first
   std::int64_t atomics_ = 0;   // allotted since a thread last arrived anywhere

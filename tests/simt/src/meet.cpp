@@ -104,10 +104,14 @@ std::uint64_t Block::collective(Operation operation, unsigned mask, Contribution
 /// Completes the collective of the running thread if all its lanes are there.
 void Block::complete_collective(std::span<Thread> warp) {
   const Thread& last = *running_;
+  unsigned& waiting = waiting_[number_of(last) / lanes];
+  waiting |= 1u << number_of(last) % lanes;
+  if (last.mask & ~waiting) return;
   for (unsigned rest = last.mask; rest; rest &= rest - 1) {
     const unsigned lane = unsigned(__builtin_ctz(rest));
-    if (lane >= warp.size() || warp[lane].state != State::at_collective || !same_collective(warp[lane], last)) return;
+    if (!same_collective(warp[lane], last)) return;
   }
+  waiting &= ~last.mask;
   resolve(last.operation, last.mask, warp);
   for (unsigned lane = 0; lane < warp.size(); ++lane)
     if (last.mask >> lane & 1) warp[lane].state = State::released;
