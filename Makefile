@@ -1,5 +1,5 @@
 # make demo   trains and prunes a network on real digits
-# make test   everything: Python, C++ (optimized, serial, sanitized), embedding
+# make test   everything: Python, C++ (optimized, serial, sanitized), CUDA sources executed on the host, embedding
 # make lint   formatting and types, as the tests see them
 #
 # Each target makes its own virtual environment under .venv and installs what it needs into it.
@@ -19,7 +19,7 @@ test-python: .venv/test/ready
 	.venv/test/bin/python -m pytest
 
 test-native: .venv/test/ready
-	.ci/test-native release serial sanitize
+	.ci/test-native release serial sanitize simt simt-sanitize simt-thread
 
 lint: .venv/test/ready
 	.venv/test/bin/ruff check .

@@ -7,6 +7,7 @@ namespace planted {
 // planted_blocks.cu
 bool dropped_barrier(bool sound);
 bool barrier_in_divergent_code(bool sound);
+bool barriers_in_two_branches(bool sound);
 bool uninitialised_shared_memory(bool sound);
 bool shared_overrun(bool sound);
 bool non_atomic_increment(bool sound);
@@ -33,5 +34,6 @@ bool different_masks(bool sound);
 bool lane_outside_its_mask(bool sound);
 bool shuffle_from_outside_the_mask(bool sound);
 bool missing_warp_barrier(bool sound);
+bool vote_taken_for_a_barrier(bool sound);
 
 }  // namespace planted

@@ -33,6 +33,17 @@ __global__ void count_small(const unsigned* values, unsigned* count) {
 }
 
 template <bool sound>
+__global__ void reverse_in_two_branches(unsigned* values) {
+  __shared__ unsigned staged[block];
+  staged[threadIdx.x] = values[threadIdx.x];
+  if (sound || threadIdx.x < 64)
+    __syncthreads();
+  else
+    __syncthreads();
+  values[threadIdx.x] = staged[block - 1 - threadIdx.x];
+}
+
+template <bool sound>
 __global__ void histogram(const unsigned* values, unsigned* bins) {
   __shared__ unsigned local[4];
   if constexpr (sound) {
@@ -122,6 +133,13 @@ bool barrier_in_divergent_code(bool sound) {
   DeviceArray<unsigned> values(iota(block)), count(1);
   launch(sound ? count_small<true> : count_small<false>, 1, block, values.data(), count.data());
   return count.read()[0] == 10;
+}
+
+bool barriers_in_two_branches(bool sound) {
+  DeviceArray<unsigned> values(iota(block));
+  launch(sound ? reverse_in_two_branches<true> : reverse_in_two_branches<false>, 1, block, values.data());
+  std::vector<unsigned> expected = iota(block);
+  return values.read() == std::vector<unsigned>(expected.rbegin(), expected.rend());
 }
 
 bool uninitialised_shared_memory(bool sound) {

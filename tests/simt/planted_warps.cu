@@ -47,6 +47,15 @@ __global__ void reverse_warp(unsigned* values) {
   values[threadIdx.x] = staged[31 - threadIdx.x];
 }
 
+template <bool sound>
+__global__ void rotate_warp(unsigned* values) {
+  __shared__ unsigned staged[32];
+  staged[threadIdx.x] = values[threadIdx.x];
+  const unsigned bits = __ballot_sync(full, true);
+  if constexpr (sound) __syncwarp();
+  values[threadIdx.x] = staged[(threadIdx.x + __popc(bits) - 1) % 32];
+}
+
 }  // namespace
 
 bool divergent_collective(bool sound) {
@@ -78,6 +87,14 @@ bool missing_warp_barrier(bool sound) {
   for (unsigned i = 0; i < 32; ++i) values[i] = expected[31 - i] = i;
   DeviceArray<unsigned> array(values);
   launch(sound ? reverse_warp<true> : reverse_warp<false>, 1, 32, array.data());
+  return array.read() == expected;
+}
+
+bool vote_taken_for_a_barrier(bool sound) {
+  std::vector<unsigned> values(32), expected(32);
+  for (unsigned i = 0; i < 32; ++i) values[i] = expected[(i + 1) % 32] = i;
+  DeviceArray<unsigned> array(values);
+  launch(sound ? rotate_warp<true> : rotate_warp<false>, 1, 32, array.data());
   return array.read() == expected;
 }
 

@@ -44,6 +44,8 @@ const Fault faults[] = {
     {PLANTED(dropped_barrier), reverse, eager, wrong, wrong, "data race"},
     {PLANTED(barrier_in_divergent_code), forward, eager, "barrier divergence", "barrier divergence",
      "barrier divergence"},
+    {PLANTED(barriers_in_two_branches), forward, eager, "barrier divergence", "barrier divergence",
+     "barrier divergence"},
     {PLANTED(uninitialised_shared_memory), forward, eager, wrong, wrong, wrong},
     {PLANTED(shared_overrun), forward, eager, unseen, "index 128 out of bounds", unseen},
     {PLANTED(non_atomic_increment), forward, eager, unseen, unseen, "data race"},
@@ -73,6 +75,7 @@ const Fault faults[] = {
     {PLANTED(shuffle_from_outside_the_mask), forward, eager, "lane outside its mask", "lane outside its mask",
      "lane outside its mask"},
     {PLANTED(missing_warp_barrier), forward, eager, wrong, wrong, "data race"},
+    {PLANTED(vote_taken_for_a_barrier), forward, eager, unseen, unseen, "data race"},
 };
 
 /// Whether the result is right, in the random order with each of a few seeds.

@@ -17,9 +17,9 @@ Block* running_block = nullptr;
 
 namespace {
 
-// For the thread sanitizer, whose threads are few, a thread of a block is also that of the next block but two. Those of
+// For the thread sanitizer, whose threads are few, a thread of a block is also that of the next block but one. Those of
 // neighbouring blocks are different, so that a race between blocks shows.
-constexpr unsigned crews = sanitizers::threads ? 3 : 1;
+constexpr unsigned crews = sanitizers::threads ? 2 : 1;
 
 constexpr std::int64_t patience = 1 << 26;  // atomics, before waiting for something is called endless
 
@@ -34,12 +34,19 @@ int launch_begin = 0, launch_end = 0, fences = 0;  // tokens of the thread sanit
 }  // namespace
 
 Block::Block(const Launch& launch, std::mt19937_64& random)
-    : launch_(launch), random_(random), threads_(launch.threads()), ready_(launch.threads()) {
+    : launch_(launch),
+      random_(random),
+      threads_(launch.threads()),
+      ready_(launch.threads()),
+      waiting_((launch.threads() + lanes - 1) / lanes) {
   running_block = this;
   sanitizers::release_first(&launch_begin);
 }
 
 Block::~Block() {
+  for (unsigned crew = 0; crew < std::min(runs_, crews); ++crew)
+    for (unsigned number = 0; number < threads_.size(); ++number)
+      as(fiber(crew, number, &Block::run_thread), [] { sanitizers::release(&launch_end); });
   sanitizers::acquire(&launch_end);
   running_block = nullptr;
 }
@@ -54,14 +61,12 @@ void Block::run(uint3 index) {
     thread.index = {number % blockDim.x, row % blockDim.y, row / blockDim.y};
     thread.fiber = &fiber(crew, number, &Block::run_thread);
     thread.state = Thread::State::released;
-    as(thread, [] { sanitizers::acquire(&launch_begin); });
+    if (runs_ <= crews) as(*thread.fiber, [] { sanitizers::acquire(&launch_begin); });
   }
   enqueue(threads_);
-  while (!ready_.empty()) {
+  while (!ready_.empty())
     resume(threads_[options().order == Order::random ? ready_.pop_any(random_) : ready_.pop_first()]);
-  }
   if (done_ != threads_.size()) report_stuck();
-  for (const Thread& thread : threads_) as(thread, [] { sanitizers::release(&launch_end); });
 }
 
 void Block::run_thread() {

@@ -84,6 +84,7 @@ class Block {
   std::mt19937_64& random_;
   std::vector<Thread> threads_;
   Ready ready_;
+  std::vector<unsigned> waiting_;  // at a collective: the lanes of each warp
   unsigned at_barrier_ = 0, done_ = 0, runs_ = 0;
   unsigned atomics_left_ = 0;  // of the running thread, before it lets others go first
   std::int64_t atomics_ = 0;   // allotted since a thread last arrived anywhere
@@ -93,11 +94,11 @@ class Block {
 /// The block that is running, or null.
 extern Block* running_block;
 
-/// `action` is done by the thread, as the thread sanitizer sees it.
+/// `action` is done by the fiber, as the thread sanitizer sees it.
 template <class Action>
-void as(const Thread& thread, Action action) {
+void as(const Fiber& fiber, Action action) {
   void* self = sanitizers::current();
-  sanitizers::become(thread.fiber->context());
+  sanitizers::become(fiber.context());
   action();
   sanitizers::become(self);
 }

@@ -27,6 +27,13 @@ bool forbids_unsafe(const Capture& capture) {
   return thread_mode == cudaStreamCaptureModeGlobal && capture.mode == cudaStreamCaptureModeGlobal;
 }
 
+/// Whether work in the legacy stream would wait for a stream of the capture.
+bool awaited_by(const Stream& legacy, const Capture& capture) {
+  return std::any_of(capture.members.begin(), capture.members.end(), [&](const auto& member) {
+    return member.first->blocking && member.first->device == legacy.device;
+  });
+}
+
 template <class Concerned>
 cudaError_t lose_where(Concerned concerned, cudaError_t error) {
   cudaError_t result = cudaSuccess;
@@ -61,12 +68,8 @@ cudaError_t refuse_in(Stream& stream, cudaError_t error) {
 }
 
 cudaError_t refuse_legacy(const Stream& legacy) {
-  const auto concerned = [&](const Capture& capture) {
-    return std::any_of(capture.members.begin(), capture.members.end(), [&](const auto& member) {
-      return member.first->blocking && member.first->device == legacy.device;
-    });
-  };
-  return lose_where(concerned, cudaErrorStreamCaptureImplicit);
+  return lose_where([&](const Capture& capture) { return awaited_by(legacy, capture); },
+                    cudaErrorStreamCaptureImplicit);
 }
 
 cudaError_t record_work(Stream& stream, std::function<void()> work) {
@@ -134,7 +137,9 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
     Stream* stream = stream_of(handle);
     if (!stream) return cudaErrorInvalidResourceHandle;
     *status = cudaStreamCaptureStatusNone;
-    if (stream->legacy) return refuse_legacy(*stream);
+    // The one call that says so and leaves the capture alone.
+    const auto awaited = [&](const auto& capture) { return stream->legacy && awaited_by(*stream, *capture); };
+    if (std::any_of(active.begin(), active.end(), awaited)) return cudaErrorStreamCaptureImplicit;
     if (stream->capture)
       *status = stream->capture->lost ? cudaStreamCaptureStatusInvalidated : cudaStreamCaptureStatusActive;
     return cudaSuccess;

@@ -37,7 +37,6 @@ Options from_environment() {
   out.seed = std::stoull(text("SIMT_SEED", "1"));
   out.execution = text("SIMT_EXECUTION", "eager") == "deferred" ? Execution::deferred : Execution::eager;
   out.devices = std::stoi(text("SIMT_DEVICES", "1"));
-  out.misalignment = std::stoul(text("SIMT_MISALIGNMENT", "0"));
   return out;
 }
 

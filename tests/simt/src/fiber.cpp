@@ -1,7 +1,6 @@
 #include "fiber.hpp"
 
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <new>
 
@@ -14,6 +13,7 @@ Fiber* started = nullptr;
 
 void* scheduler_context = nullptr;  // of the thread sanitizer
 
+/// A function of its own: __builtin_longjmp must not lead to where it stands.
 [[noreturn, gnu::noinline]] void jump(void** to) { __builtin_longjmp(to, 1); }
 
 }  // namespace

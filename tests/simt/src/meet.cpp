@@ -23,10 +23,14 @@ void order_memory(std::span<const Thread> threads) {
     bool first = true;
     for (const Thread& thread : threads)
       if (thread.state == State::released)
-        as(thread,
-           [&] { std::exchange(first, false) ? sanitizers::release_first(&token) : sanitizers::release(&token); });
+        as(*thread.fiber, [&] {
+          if (std::exchange(first, false))
+            sanitizers::release_first(&token);
+          else
+            sanitizers::release(&token);
+        });
     for (const Thread& thread : threads)
-      if (thread.state == State::released) as(thread, [&] { sanitizers::acquire(&token); });
+      if (thread.state == State::released) as(*thread.fiber, [&] { sanitizers::acquire(&token); });
   }
 }
 
@@ -100,14 +104,18 @@ std::uint64_t Block::collective(Operation operation, unsigned mask, Contribution
 /// Completes the collective of the running thread if all its lanes are there.
 void Block::complete_collective(std::span<Thread> warp) {
   const Thread& last = *running_;
+  unsigned& waiting = waiting_[number_of(last) / lanes];
+  waiting |= 1u << number_of(last) % lanes;
+  if (last.mask & ~waiting) return;
   for (unsigned rest = last.mask; rest; rest &= rest - 1) {
     const unsigned lane = unsigned(__builtin_ctz(rest));
-    if (lane >= warp.size() || warp[lane].state != State::at_collective || !same_collective(warp[lane], last)) return;
+    if (!same_collective(warp[lane], last)) return;
   }
+  waiting &= ~last.mask;
   resolve(last.operation, last.mask, warp);
   for (unsigned lane = 0; lane < warp.size(); ++lane)
     if (last.mask >> lane & 1) warp[lane].state = State::released;
-  order_memory(warp);
+  if (last.operation == Operation::syncwarp) order_memory(warp);  // no other one promises that
   enqueue(warp);
 }
 

@@ -53,17 +53,17 @@ inline void release(void* token) { __tsan_release(token); }
 inline void acquire(void* token) { __tsan_acquire(token); }
 /// Makes the token forget what was released into it earlier.
 inline void release_first(int* token) { __tsan_atomic32_store(token, 0, __ATOMIC_RELEASE); }
-/// Forgets who accessed the memory: it becomes that of another block. The one call that clears the records of a range
-/// moves them, as a compacting collector would.
+/// Forgets who accessed the memory: it becomes that of another block. The calls are those of a moving collector, which
+/// has freed an object there and moves another one, never accessed, to its place.
 inline void forget(char* begin, std::size_t size) {
   alignas(8) static char elsewhere[1 << 16];
   static const bool started = (__tsan_java_init(8, 1ul << 46), true);
   (void)started;
-  const auto to = reinterpret_cast<unsigned long>(elsewhere);
   for (std::size_t done = 0; done < size; done += sizeof elsewhere) {
     const std::size_t part = (std::min(size - done, sizeof elsewhere) + 7) / 8 * 8;
-    __tsan_java_move(reinterpret_cast<unsigned long>(begin + done), to, part);
+    const auto to = reinterpret_cast<unsigned long>(begin + done);
     __tsan_java_free(to, part);
+    __tsan_java_move(reinterpret_cast<unsigned long>(elsewhere), to, part);
   }
 }
 #else

@@ -15,13 +15,13 @@ enum class Order { forward, reverse, random };
 /// When work in streams is done: at once, or not before somebody waits for it.
 enum class Execution { eager, deferred };
 
-/// Environment variables set the first five where a program starts, for suites that are not written in C++.
+/// Environment variables set the first four where a program starts, for suites that are not written in C++.
 struct Options {
   Order order = Order::forward;            ///< SIMT_ORDER: forward, reverse or random
   std::uint64_t seed = 1;                  ///< SIMT_SEED, of the random order
   Execution execution = Execution::eager;  ///< SIMT_EXECUTION: eager or deferred
   int devices = 1;                         ///< SIMT_DEVICES
-  std::size_t misalignment = 0;            ///< SIMT_MISALIGNMENT: bytes by which device pointers miss 256
+  std::size_t misalignment = 0;            ///< bytes by which device pointers allocated from now on miss 256
   cudaError_t driver = cudaSuccess;        ///< what every call returns where there is no usable driver
   int multiprocessors = 2;                 ///< few, so that grids are small
   int blocks_per_multiprocessor = 2;       ///< what the occupancy calculation answers
