@@ -26,7 +26,7 @@ namespace reference {
 using namespace prunecell;
 
 inline constexpr DType dtypes[] = {DType::float16, DType::bfloat16, DType::float32, DType::float64};
-inline constexpr std::int64_t sizes[] = {0, 1, 31, 32, 33, 63, 64, 65, 2047, 2048, 2049, 10007};
+inline constexpr std::int64_t sizes[] = {0, 1, 31, 32, 33, 63, 64, 65, 4095, 4096, 4097, 10007};
 
 /// Value of a half: 5 bits of exponent, 10 of fraction.
 inline double half_value(std::uint16_t bits) {

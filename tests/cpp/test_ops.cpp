@@ -1,5 +1,5 @@
 #include "axis.hpp"
-#include "reference.hpp"
+#include "checks.hpp"
 
 #include "semantics.hpp"
 
@@ -14,37 +14,10 @@
 namespace {
 
 using namespace prunecell;
+using checks::build;
+using checks::check_against_reference;
+using checks::magnitude;
 using reference::Weights;
-
-Result build(Weights& weights, const Mask& mask, const Rule& rule, const Mask* old = nullptr, Layout layout = {},
-             int threads = 1) {
-  const Job job{
-      .weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
-  Result result;
-  axis::build_masks({.threads = threads}, {&job, 1}, {&result, 1});
-  return result;
-}
-
-Rule magnitude(float threshold, float delta) {
-  return {.filler = Filler::iter_nonstruct, .threshold = threshold, .delta = delta};
-}
-
-void check_against_reference(Weights& weights, float threshold, float delta, const Mask* old = nullptr) {
-  Mask mask({weights.size()});
-  const reference::Decision expected = reference::iter_nonstruct(weights, threshold, delta, old);
-  if (!expected.reachable) {
-    REQUIRE_THROWS_AS(build(weights, mask, magnitude(threshold, delta), old), UnreachableThreshold);
-    REQUIRE(mask.zeros() == 0);
-    return;
-  }
-  const Result result = build(weights, mask, magnitude(threshold, delta), old);
-  REQUIRE(result.level == expected.level);
-  REQUIRE(result.zeros == expected.zeros());
-  REQUIRE(result.need == reference::need(weights.size(), threshold));
-  if (weights.size() > 0) REQUIRE(result.limit == reference::limit(delta, expected.level));
-  REQUIRE(reference::bits_of(mask) == expected.kept);
-  REQUIRE(reference::tail_is_clear(mask));
-}
 
 constexpr float shares[] = {0.0f, 1e-7f, 0.05f, 0.5f, 0.9f, 1.0f};
 

@@ -1,6 +1,6 @@
+#include "count.hpp"
 #include "../backend.hpp"
 #include "../semantics.hpp"
-#include "count.hpp"
 #include "keys.hpp"
 
 #include <memory>

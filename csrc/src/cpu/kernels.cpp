@@ -157,6 +157,7 @@ std::int64_t collect(const void* items, const InsideTile& inside, std::int64_t b
 std::int64_t count_ones(const std::uint32_t* words, std::int64_t count) {
   std::int64_t ones = 0, w = 0;
   for (; w + 2 <= count; w += 2) {
+    if (w % 16 == 0) prefetch(reinterpret_cast<const unsigned char*>(words + w), 64);
     std::uint64_t two;
     __builtin_memcpy(&two, words + w, sizeof two);
     ones += __builtin_popcountll(two);
@@ -300,9 +301,8 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .magnitude_keys = {magnitude_keys<Float16>, magnitude_keys<BFloat16>, magnitude_keys<float>,
                        magnitude_keys<double>},
     .random_keys = random_keys,
-    .classify = {classify<std::uint16_t, 0x7fff>, classify<std::uint16_t, 0x7fff>,
-                 classify<std::uint32_t, 0x7fffffff>, classify<std::uint64_t, INT64_MAX>,
-                 classify<std::uint32_t, UINT32_MAX>},
+    .classify = {classify<std::uint16_t, 0x7fff>, classify<std::uint16_t, 0x7fff>, classify<std::uint32_t, 0x7fffffff>,
+                 classify<std::uint64_t, INT64_MAX>, classify<std::uint32_t, UINT32_MAX>},
     .collect = {collect<Float16>, collect<BFloat16>, collect<float>, collect<double>, collect<std::uint32_t>},
     .count_above = count_above,
     .count_ones = count_ones,

@@ -79,7 +79,8 @@ inline void for_each_register(std::int64_t n, const std::uint32_t* words, Body&&
     body(i, Mask(first_bits(int(n - i < count ? n - i : count))), Mask(words[i / 32] >> (i % 32)));
 }
 
-/// Eight words of 32 bits for semantics::philox(), each in the lower half of a lane; the upper halves are not looked at.
+/// Eight words of 32 bits for semantics::philox(), each in the lower half of a lane; the upper halves are not looked
+/// at.
 struct Words {
   static constexpr int count = 8;
 

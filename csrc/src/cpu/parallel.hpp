@@ -18,7 +18,7 @@ inline std::atomic<bool> forked{false};
 /// OpenMP region, and in a forked child: the parent's pool does not exist there and waiting for it hangs.
 inline int thread_count(int requested, std::int64_t work) {
   static const int registered = pthread_atfork(nullptr, nullptr, [] { detail::forked = true; });
-  constexpr std::int64_t weights_per_thread = 1 << 15;
+  constexpr std::int64_t weights_per_thread = 1 << 17;  // less takes no longer than waking a thread for it
   if (registered != 0 || detail::forked || omp_in_parallel()) return 1;
   const std::int64_t wanted = requested > 0 ? requested : omp_get_max_threads();
   return int(std::clamp<std::int64_t>(work / weights_per_thread, 1, wanted));

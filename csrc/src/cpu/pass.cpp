@@ -40,7 +40,6 @@ const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
 }  // namespace
 
 PassCounts& PassCounts::operator+=(const PassCounts& other) {
-  reached += other.reached;
   above += other.above;
   unlisted += other.unlisted;
   weights += other.weights;
@@ -50,8 +49,8 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
   return *this;
 }
 
-PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing,
-                std::uint32_t* words, Team team) {
+PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing, std::uint32_t* words,
+                Team team) {
   const std::int64_t size = job.weights.size, tiles = (size + tile_size - 1) / tile_size;
   const std::int64_t visited = subset.count(tiles);
   const Bounds bounds = bounds_of(job, bracket);
@@ -69,7 +68,6 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
       counts.unlisted += inside;
     else if (inside > 0)
       worker.candidates.collect(bounds.kind, items, worker.inside, first);
-    counts.reached += found.reached;
     counts.above += found.above;
     counts.weights += tile.size;
     if (tile.size < tile_size) return;

@@ -28,9 +28,8 @@ struct TileSubset {
 };
 
 struct PassCounts {
-  std::int64_t reached = 0;   ///< kept weights with key >= first
   std::int64_t above = 0;     ///< kept weights with key > last
-  std::int64_t unlisted = 0;  ///< of those between, how many are not among the candidates
+  std::int64_t unlisted = 0;  ///< those from first to last that are not among the candidates
   std::int64_t weights = 0;
   std::int64_t full_tiles = 0;  ///< and over them, for the variance between tiles:
   std::int64_t sum = 0, sum_of_squares = 0;
@@ -40,7 +39,7 @@ struct PassCounts {
 
 /// Writes to `words`, the tensor's mask words to be, which of the visited tiles' weights are kept and above the
 /// bracket. Lists those inside it with the team's candidates where `listing`, as long as there is room.
-PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing,
-                std::uint32_t* words, Team team);
+PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing, std::uint32_t* words,
+                Team team);
 
 }  // namespace prunecell::cpu

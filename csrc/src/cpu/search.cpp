@@ -236,13 +236,13 @@ class Search {
   std::uint32_t* words_;
   Team team_;
   std::int64_t size_;
-  std::int64_t room_ = 0;          ///< how many weights may stay
-  std::int64_t wanted_ = 0;        ///< rank of the key that decides
-  KeyBracket whole_;               ///< keys that a limit may have
-  KeyBracket known_;               ///< where the answer is for certain
+  std::int64_t room_ = 0;    ///< how many weights may stay
+  std::int64_t wanted_ = 0;  ///< rank of the key that decides
+  KeyBracket whole_;         ///< keys that a limit may have
+  KeyBracket known_;         ///< where the answer is for certain
   std::optional<Sample> sample_;
-  PassCounts counts_;              ///< of the sweep so far
-  std::vector<KeyList> listed_;    ///< and the keys of its candidates
+  PassCounts counts_;            ///< of the sweep so far
+  std::vector<KeyList> listed_;  ///< and the keys of its candidates
   Decision decision_;
 };
 

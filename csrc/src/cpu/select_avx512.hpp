@@ -37,11 +37,11 @@ template <int Bytes>
 bool clear_pruned_registers(void* weights, std::int64_t n, const std::uint32_t* words) {
   auto* items = static_cast<unsigned char*>(weights);
   bool changed = false;
-  for_each_register<Bytes>(
-      n, words, [&](std::int64_t i, typename Lanes<Bytes>::Mask lanes, typename Lanes<Bytes>::Mask kept) {
-        prefetch(items + i * Bytes, 64);
-        changed |= clear_register<Bytes>(items + i * Bytes, lanes, kept);
-      });
+  for_each_register<Bytes>(n, words,
+                           [&](std::int64_t i, typename Lanes<Bytes>::Mask lanes, typename Lanes<Bytes>::Mask kept) {
+                             prefetch(items + i * Bytes, 64);
+                             changed |= clear_register<Bytes>(items + i * Bytes, lanes, kept);
+                           });
   return changed;
 }
 

@@ -38,9 +38,7 @@ class Candidates {
 
 struct Worker {
   Worker(Arena& arena, std::size_t capacity)
-      : tile(arena.take<KeyTile>(1).front()),
-        inside(arena.take<InsideTile>(1).front()),
-        candidates(arena, capacity) {}
+      : tile(arena.take<KeyTile>(1).front()), inside(arena.take<InsideTile>(1).front()), candidates(arena, capacity) {}
 
   static std::size_t bytes(std::size_t capacity) {
     return Arena::size_of<KeyTile>(1) + Arena::size_of<InsideTile>(1) + Candidates::bytes(capacity);

@@ -1,0 +1,47 @@
+// Rebuilds held against the reference.
+#pragma once
+
+#include "axis.hpp"
+#include "reference.hpp"
+
+#include <prunecell/error.hpp>
+
+#include <doctest/doctest.h>
+
+namespace checks {
+
+using namespace prunecell;
+using reference::Weights;
+
+inline Result build(Weights& weights, const Mask& mask, const Rule& rule, const Mask* old = nullptr, Layout layout = {},
+                    int threads = 1) {
+  const Job job{
+      .weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
+  Result result;
+  axis::build_masks({.threads = threads}, {&job, 1}, {&result, 1});
+  return result;
+}
+
+inline Rule magnitude(float threshold, float delta) {
+  return {.filler = Filler::iter_nonstruct, .threshold = threshold, .delta = delta};
+}
+
+inline void check_against_reference(Weights& weights, float threshold, float delta, const Mask* old = nullptr,
+                                    int threads = 1) {
+  Mask mask({weights.size()});
+  const reference::Decision expected = reference::iter_nonstruct(weights, threshold, delta, old);
+  if (!expected.reachable) {
+    REQUIRE_THROWS_AS(build(weights, mask, magnitude(threshold, delta), old, {}, threads), UnreachableThreshold);
+    REQUIRE(mask.zeros() == 0);
+    return;
+  }
+  const Result result = build(weights, mask, magnitude(threshold, delta), old, {}, threads);
+  REQUIRE(result.level == expected.level);
+  REQUIRE(result.zeros == expected.zeros());
+  REQUIRE(result.need == reference::need(weights.size(), threshold));
+  if (weights.size() > 0) REQUIRE(result.limit == reference::limit(delta, expected.level));
+  REQUIRE(reference::bits_of(mask) == expected.kept);
+  REQUIRE(reference::tail_is_clear(mask));
+}
+
+}  // namespace checks
