@@ -107,6 +107,7 @@ TEST_CASE_FIXTURE(Fixture, "any launch that fails is an error and leaks nothing"
   REQUIRE(launches > 5);
   for (std::size_t nth = 1; nth <= launches; ++nth) {
     CAPTURE(nth);
+    CHECK(cudaDeviceSynchronize() == cudaSuccess);
     const std::size_t live = simt::live_allocations();
     simt::inject("cudaLaunchKernelEx", int(nth), cudaErrorLaunchFailure);
     CHECK_THROWS_AS(rebuild_and_apply({.device = first_device}, {&job, 1}, {&result, 1}), DeviceError);

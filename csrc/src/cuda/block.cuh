@@ -56,23 +56,27 @@ inline __device__ int job_of_tile(const Batch& batch, std::int64_t tile) {
   return low;
 }
 
-/// body(job number, begin, end) for the block's share of the weights: runs of whole tiles within one job. The same
-/// for all threads of a block, so that the body may hold barriers.
+/// body(job number, job, begin, end) for the block's share of the weights: runs of whole tiles within one job. The same
+/// for all threads of a block, so that the body may hold barriers. The job is a copy in shared memory: a store to
+/// weights cannot change it, for the compiler neither, which would read it anew after each.
 template <class Body>
 inline __device__ void for_each_run(const Batch& batch, Body&& body) {
   const std::int64_t share = (batch.tiles + gridDim.x - 1) / gridDim.x;
   std::int64_t tile = share * blockIdx.x;
   const std::int64_t end = tile + share < batch.tiles ? tile + share : batch.tiles;
   if (tile >= end) return;
+  __shared__ DeviceJob job;
   for (int number = job_of_tile(batch, tile); tile < end; ++number) {
-    const DeviceJob& job = batch.jobs[number];
+    __syncthreads();  // the last job is no longer read
+    if (threadIdx.x == 0) job = batch.jobs[number];
+    __syncthreads();
     while (tile < end) {
       const std::int64_t begin = (tile - job.first_tile) * Policy::tile_weights;
       if (begin >= job.size) break;
       std::int64_t stop = (end - job.first_tile) * Policy::tile_weights;
       if (stop > job.size) stop = job.size;
       if (stop - begin > Policy::run_weights) stop = begin + Policy::run_weights;
-      body(number, begin, stop);
+      body(number, static_cast<const DeviceJob&>(job), begin, stop);
       tile += (stop - begin + Policy::tile_weights - 1) / Policy::tile_weights;
     }
   }

@@ -88,7 +88,7 @@ inline __device__ std::uint32_t low_bits(int count) { return count == 0 ? 0u : ~
 /// Bits of the lane's weights in a mask, 0 behind the last; without words all are kept.
 inline __device__ std::uint32_t kept_bits(const std::uint32_t* words, std::int64_t first, int count) {
   if (count == 0) return 0;
-  const std::uint32_t bits = words ? words[first / 32] >> (first % 32) : ~0u;
+  const std::uint32_t bits = words ? global(words)[first / 32] >> (first % 32) : ~0u;
   return bits & low_bits(count);
 }
 
@@ -99,7 +99,7 @@ inline __device__ void store_bits(std::uint32_t* words, std::int64_t first, int 
   std::uint32_t word = bits << (lane_number() % lanes_per_word * width);
 #pragma unroll
   for (int step = 1; step < lanes_per_word; step *= 2) word |= __shfl_xor_sync(all_lanes, word, step);
-  if (count > 0 && lane_number() % lanes_per_word == 0) words[first / 32] = word;
+  if (count > 0 && lane_number() % lanes_per_word == 0) global(words)[first / 32] = word;
 }
 
 }  // namespace prunecell::cuda

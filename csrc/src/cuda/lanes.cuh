@@ -25,10 +25,21 @@ inline __device__ To reinterpret(const From& from) {
   return to;
 }
 
-inline __device__ uint4 load_aligned(const unsigned char* address) { return *reinterpret_cast<const uint4*>(address); }
+/// Says that a pointer read from memory points to global memory, which saves finding out at every access.
+template <class Pointer>
+inline __device__ Pointer global(Pointer pointer) {
+#ifdef __CUDACC__
+  __builtin_assume(__isGlobal(pointer));
+#endif
+  return pointer;
+}
+
+inline __device__ uint4 load_aligned(const unsigned char* address) {
+  return *reinterpret_cast<const uint4*>(global(address));
+}
 
 inline __device__ void store_aligned(unsigned char* address, uint4 value) {
-  *reinterpret_cast<uint4*>(address) = value;
+  *reinterpret_cast<uint4*>(global(address)) = value;
 }
 
 /// The 16 bytes that begin `shift` bytes, 1 to 15, into low. Selects by constant steps: a variable index would put the
@@ -51,21 +62,37 @@ inline __device__ bool item_aligned(const unsigned char* address) {
 
 template <class Bits>
 inline __device__ Bits load_item(const unsigned char* address) {
-  if (item_aligned<Bits>(address)) return *reinterpret_cast<const Bits*>(address);
+  if (item_aligned<Bits>(address)) return *reinterpret_cast<const Bits*>(global(address));
   std::uint64_t value = 0;
 #pragma unroll 1  // rare: not worth the registers
-  for (unsigned b = 0; b < sizeof(Bits); ++b) value |= std::uint64_t(address[b]) << (8 * b);
+  for (unsigned b = 0; b < sizeof(Bits); ++b) value |= std::uint64_t(global(address)[b]) << (8 * b);
   return Bits(value);
 }
 
 template <class Bits>
 inline __device__ void store_item(unsigned char* address, Bits value) {
   if (item_aligned<Bits>(address)) {
-    *reinterpret_cast<Bits*>(address) = value;
+    *reinterpret_cast<Bits*>(global(address)) = value;
     return;
   }
 #pragma unroll 1
-  for (unsigned b = 0; b < sizeof(Bits); ++b) address[b] = static_cast<unsigned char>(std::uint64_t(value) >> (8 * b));
+  for (unsigned b = 0; b < sizeof(Bits); ++b)
+    global(address)[b] = static_cast<unsigned char>(std::uint64_t(value) >> (8 * b));
+}
+
+/// Moves the items of a lane one place down, puts one on top and returns the one that fell out. So a loop, not
+/// unrolled, reaches each item: a variable index would put the lane into memory.
+template <class Bits>
+inline __device__ Bits push_item(uint4& lane, Bits item) {
+  const auto lowest = Bits(sizeof(Bits) == 8 ? std::uint64_t(lane.y) << 32 | lane.x : lane.x);
+  if constexpr (sizeof(Bits) == 8)
+    lane = {lane.z, lane.w, std::uint32_t(item), std::uint32_t(std::uint64_t(item) >> 32)};
+  else if constexpr (sizeof(Bits) == 4)
+    lane = {lane.y, lane.z, lane.w, item};
+  else
+    lane = {lane.x >> 16 | lane.y << 16, lane.y >> 16 | lane.z << 16, lane.z >> 16 | lane.w << 16,
+            lane.w >> 16 | std::uint32_t(item) << 16};
+  return lowest;
 }
 
 /// Offsets in memory of consecutive logical indices.
@@ -113,15 +140,18 @@ inline __device__ Lane<Bits> load(const DeviceTensor& from, std::int64_t size, s
     if (aligned >= from.data && aligned + 32 <= from.data + size * std::int64_t(sizeof(Bits)))
       return reinterpret<Lane<Bits>>(shifted(load_aligned(aligned), load_aligned(aligned + 16), shift));
   }
-  Lane<Bits> lane = {};
+  uint4 lane = {};
   Walk walk(from, first);
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < width; ++i) {
-    if (i >= count) continue;
-    lane.item[i] = load_item<Bits>(from.data + walk.offset() * std::int64_t(sizeof(Bits)));
-    walk.next();
+    Bits item = 0;
+    if (i < count) {
+      item = load_item<Bits>(from.data + walk.offset() * std::int64_t(sizeof(Bits)));
+      walk.next();
+    }
+    push_item(lane, item);
   }
-  return lane;
+  return reinterpret<Lane<Bits>>(lane);
 }
 
 template <class Bits>
@@ -131,11 +161,11 @@ inline __device__ void store(const DeviceTensor& to, std::int64_t first, int cou
     unsigned char* address = to.data + first * std::int64_t(sizeof(Bits));
     if (reinterpret_cast<std::uintptr_t>(address) % 16 == 0) return store_aligned(address, reinterpret<uint4>(lane));
   }
+  uint4 rest = reinterpret<uint4>(lane);
   Walk walk(to, first);
-#pragma unroll
-  for (int i = 0; i < width; ++i) {
-    if (i >= count) continue;
-    store_item<Bits>(to.data + walk.offset() * std::int64_t(sizeof(Bits)), lane.item[i]);
+#pragma unroll 1
+  for (int i = 0; i < count; ++i) {
+    store_item<Bits>(to.data + walk.offset() * std::int64_t(sizeof(Bits)), push_item(rest, Bits(0)));
     walk.next();
   }
 }

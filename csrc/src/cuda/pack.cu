@@ -19,8 +19,7 @@ __device__ unsigned int kept_in_word(const DeviceJob& job, std::int64_t tile_beg
 /// body(job, first weight of the tile, the tile's number) for the block's tiles.
 template <class Body>
 __device__ void for_each_tile(const Batch& batch, Body&& body) {
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
-    const DeviceJob& job = batch.jobs[number];
+  for_each_run(batch, [&](int, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin; first < end; first += Policy::tile_weights)
       body(job, first, job.first_tile + first / Policy::tile_weights);
   });

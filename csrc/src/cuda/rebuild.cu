@@ -23,10 +23,9 @@ __device__ std::uint32_t decide_bits(const Search& search, Filler filler, std::i
 }
 
 template <class Weight, bool apply>
-__device__ void write_run(const Batch& batch, int number, std::int64_t begin, std::int64_t end) {
+__device__ void write_run(const Batch& batch, int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
   using Bits = typename Weight::Bits;
   constexpr int width = Lane<Bits>::size;
-  const DeviceJob& job = batch.jobs[number];
   const Search search = batch.searches[number];
   const bool by_magnitude = job.filler == Filler::iter_nonstruct;
   unsigned long long zeros = 0;
@@ -53,9 +52,9 @@ __device__ void write_run(const Batch& batch, int number, std::int64_t begin, st
 template <bool apply>
 __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) write_masks(Batch batch) {
   if (*batch.failed != 0) return;
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
-    with_weight_type(batch.jobs[number].dtype,
-                     [&](auto weight) { write_run<decltype(weight), apply>(batch, number, begin, end); });
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
+    with_weight_type(job.dtype,
+                     [&](auto weight) { write_run<decltype(weight), apply>(batch, number, job, begin, end); });
   });
 }
 

@@ -9,8 +9,7 @@ namespace {
 
 /// Counts what the old masks of Random jobs prune.
 __global__ void count_old_zeros(Batch batch) {
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
-    const DeviceJob& job = batch.jobs[number];
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     if (job.filler != Filler::random || !job.old) return;
     unsigned long long zeros = 0;
     for_each_lane<32>(begin, end, [&](std::int64_t first, int count) {
@@ -146,12 +145,11 @@ __device__ void count_random(const DeviceJob& job, std::int64_t begin, std::int6
 /// One round of counting for the jobs that still search.
 __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) count_keys(Batch batch) {
   __shared__ unsigned int buckets[KeyBracket::buckets];
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     const Search& search = batch.searches[number];
     if (search.state != Search::State::searching) return;
     for (unsigned b = threadIdx.x; b < KeyBracket::buckets; b += Policy::block_threads) buckets[b] = 0;
     __syncthreads();
-    const DeviceJob& job = batch.jobs[number];
     BucketCounter counter(buckets, search.bracket);
     if (job.filler == Filler::random)
       count_random(job, begin, end, counter);
@@ -219,10 +217,9 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
 
 /// What the weights are within the last level and beyond it, for jobs that ask.
 __global__ void take_census(Batch batch) {
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     const Search& search = batch.searches[number];
     if (!search.census) return;
-    const DeviceJob& job = batch.jobs[number];
     unsigned long long reachable = 0, finite = 0, inf = 0, nan = 0;
     with_weight_type(job.dtype, [&](auto weight) {
       using Weight = decltype(weight);

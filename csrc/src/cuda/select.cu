@@ -6,8 +6,7 @@ namespace prunecell::cuda {
 namespace {
 
 __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) apply_masks_to_weights(Batch batch) {
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
-    const DeviceJob& job = batch.jobs[number];
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     unsigned long long zeros = 0;
     bool changed = false;
     with_item_bits(job.dtype, [&](auto bits) {
@@ -23,8 +22,7 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
 }
 
 __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) count_zero_weights(Batch batch) {
-  for_each_run(batch, [&](int number, std::int64_t begin, std::int64_t end) {
-    const DeviceJob& job = batch.jobs[number];
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     unsigned long long zeros = 0;
     with_weight_type(job.dtype, [&](auto weight) {
       using Weight = decltype(weight);
