@@ -105,12 +105,16 @@ void execute(const Context& context, std::vector<CellPlan>& plans) {
   std::vector<Job> jobs;
   for (const CellPlan& plan : plans) jobs.insert(jobs.end(), plan.jobs().begin(), plan.jobs().end());
   // On the CPU the ticket has the results at once, and a failure has thrown before anything is committed.
-  const bool later = context.device.kind != Device::Kind::cpu && !jobs.empty();
-  const auto ticket = std::make_shared<Ticket>();
-  Context with_ticket = context;
-  with_ticket.ticket = ticket.get();
-  if (!jobs.empty()) rebuild_and_apply(with_ticket, jobs, {});
-  const std::vector<Result> results = later ? std::vector<Result>() : ticket->wait();
+  const bool later = context.device.kind != Device::Kind::cpu;
+  std::shared_ptr<Ticket> ticket;
+  std::vector<Result> results;
+  if (!jobs.empty()) {
+    ticket = std::make_shared<Ticket>();
+    Context with_ticket = context;
+    with_ticket.ticket = ticket.get();
+    rebuild_and_apply(with_ticket, jobs, {});
+    if (!later) results = ticket->wait();
+  }
   std::size_t first = 0;
   for (CellPlan& plan : plans) {
     if (later)

@@ -18,11 +18,11 @@ constexpr const char* file_name = "libprunecell_cuda.so";
 
 struct Loaded {
   std::mutex mutex;
-  const Plugin* plugin = nullptr;  ///< set once, then used without the lock of the first use
+  const Plugin* plugin = nullptr;
   std::string path;
 };
 Loaded& loaded() {
-  static Loaded instance;
+  static Loaded& instance = *new Loaded;  // never destroyed: masks may be, at the very end, and need it
   return instance;
 }
 
