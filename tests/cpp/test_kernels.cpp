@@ -1,6 +1,7 @@
 #include "reference.hpp"
 
 #include "cpu/kernels.hpp"
+#include "semantics.hpp"
 
 #include <doctest/doctest.h>
 
@@ -86,6 +87,23 @@ TEST_CASE("the portable variant comes first, an unknown one is refused") {
   for (const cpu::Kernels& variant : cpu::kernel_variants())
     if (variant.supported()) last = variant.isa;
   CHECK(best == last);
+}
+
+TEST_CASE("the numbers of Random are Philox's in every variant, for blocks beyond 32 bits too") {
+  constexpr std::int64_t n = 77;
+  for (const cpu::Kernels& variant : cpu::kernel_variants()) {
+    if (!variant.supported()) continue;
+    for (const std::int64_t first :
+         {std::int64_t(0), std::int64_t(4096), (std::int64_t(1) << 34) - 40, std::int64_t(1) << 60}) {
+      std::vector<std::uint32_t> keys(n + 1, 99);
+      variant.random_keys(first, n, 0x123456789abcdef0u, 7, 9, keys.data());
+      for (std::int64_t i = 0; i < n; ++i) {
+        const auto block = semantics::philox(std::uint64_t(first + i) / 4, 7, 9, 0x123456789abcdef0u);
+        REQUIRE(keys[std::size_t(i)] == block.word[(first + i) % 4]);
+      }
+      REQUIRE(keys[n] == 99);
+    }
+  }
 }
 
 TEST_CASE("splitting keys keeps order and counts, for brackets of every width") {

@@ -38,9 +38,9 @@ const std::pair<const char*, Value> data[] = {
     {"zeros but for a few", [](std::int64_t, std::int64_t, double u) { return u < 0.02 ? exact(u) : 0.0; }},
     {"one huge outlier", [](std::int64_t i, std::int64_t n, double u) { return i == n / 3 ? 0x1p100 : normal(u); }},
     {"large in the tiles seen first",
-     [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 16 == 0 ? 1 + u : u); }},
+     [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 4 == 0 ? 1 + u : u); }},
     {"small in the tiles seen first",
-     [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 16 == 0 ? u / 1024 : u); }},
+     [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 4 == 0 ? u / 1024 : u); }},
     {"periodic with the stride of the sample",
      [](std::int64_t i, std::int64_t n, double) { return exact(double(i % (n / 1024)) / double(n)); }},
     {"a spike of ties at the share", [](std::int64_t, std::int64_t, double u) { return u < 0.3 ? exact(u) : 0.3125; }},
@@ -70,6 +70,20 @@ TEST_CASE("no data leads a rebuild to a wrong mask, for coarse and fine grids an
           if (delta == 0.01f) check_against_reference(weights, threshold, delta, &old);
         }
     }
+}
+
+TEST_CASE("zeros that are just enough are found, also where the tiles seen first have small weights instead") {
+  const Value zeros = [](std::int64_t i, std::int64_t, double u) {
+    if (i / tile % 4 == 0) return exact(u < 0.5 ? 1e-6 + u / 1000 : 1 + u);
+    return u < 0.14 ? 0.0 : exact(1 + u);
+  };
+  Weights weights = made(zeros, sizes[2]);
+  Result counted;
+  const Job job{.weights = weights.view()};
+  count_zeros({}, {&job, 1}, {&counted, 1});
+  const float share = float(counted.zeros) / float(weights.size());
+  REQUIRE(reference::need(weights.size(), share) == counted.zeros);
+  for (const float delta : {0.3f, 1e-9f}) check_against_reference(weights, share, delta);
 }
 
 TEST_CASE("every type narrows its bracket over many tiles alike") {

@@ -47,7 +47,7 @@ class LevelSearch {
   std::int64_t level() const;
   float limit() const;
 
-  /// The magnitudes still in question, as bit patterns of float32 (docs/performance.md).
+  /// The magnitudes still in question, as bit patterns of float32 (docs/adr/0001).
   std::uint32_t first_key() const { return first_; }
   std::uint32_t last_key() const { return last_; }
 

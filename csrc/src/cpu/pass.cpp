@@ -44,8 +44,8 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
   unlisted += other.unlisted;
   weights += other.weights;
   full_tiles += other.full_tiles;
-  sum += other.sum;
-  sum_of_squares += other.sum_of_squares;
+  differences += other.differences;
+  squares += other.squares;
   return *this;
 }
 
@@ -56,7 +56,7 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
   const Bounds bounds = bounds_of(job, bracket);
   const auto classify = kernels().classify[bounds.kind];
 
-  const auto visit = [&](std::int64_t number, Worker& worker, PassCounts& counts) {
+  const auto visit = [&](std::int64_t number, Worker& worker, PassCounts& counts, std::int64_t& above_before) {
     const std::int64_t first = number * tile_size;
     const Tile tile{0, first, std::min(tile_size, size - first)};
     const void* items = read_items(job, tile, worker.tile);
@@ -71,9 +71,11 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
     counts.above += found.above;
     counts.weights += tile.size;
     if (tile.size < tile_size) return;
-    ++counts.full_tiles;
-    counts.sum += found.above;
-    counts.sum_of_squares += found.above * found.above;
+    if (++counts.full_tiles > 1) {
+      ++counts.differences;
+      counts.squares += (found.above - above_before) * (found.above - above_before);
+    }
+    above_before = found.above;
   };
 
   PassCounts total;
@@ -81,9 +83,10 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
   const int threads = thread_count(int(team.size()), visited * tile_size);
   parallel(threads, [&](int thread) {
     PassCounts counts;
+    std::int64_t above_before = 0;
     const auto share = [=](int t) { return visited / threads * t + std::min<std::int64_t>(t, visited % threads); };
     for (std::int64_t index = share(thread); index < share(thread + 1); ++index)
-      visit(subset.tile(index), team[std::size_t(thread)], counts);
+      visit(subset.tile(index), team[std::size_t(thread)], counts, above_before);
     const std::lock_guard lock(merging);
     total += counts;
   });

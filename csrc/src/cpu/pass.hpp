@@ -31,8 +31,9 @@ struct PassCounts {
   std::int64_t above = 0;     ///< kept weights with key > last
   std::int64_t unlisted = 0;  ///< those from first to last that are not among the candidates
   std::int64_t weights = 0;
-  std::int64_t full_tiles = 0;  ///< and over them, for the variance between tiles:
-  std::int64_t sum = 0, sum_of_squares = 0;
+  std::int64_t full_tiles = 0;
+  /// Between the counts above of successive full tiles: how many differences, and the sum of their squares.
+  std::int64_t differences = 0, squares = 0;
 
   PassCounts& operator+=(const PassCounts& other);
 };

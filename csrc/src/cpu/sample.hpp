@@ -12,15 +12,21 @@ namespace prunecell::cpu {
 
 class Sample {
  public:
-  /// Magnitude keys of weights that are spread evenly over the tensor, each somewhere in its stretch, lest the sample
-  /// sees one phase of periodic data. Weights that `old` prunes have key 0.
-  explicit Sample(const Job& job);
+  /// Magnitude keys of `count` weights that are spread evenly over the tensor, each somewhere in its stretch, lest the
+  /// sample sees one phase of periodic data. Weights that `old` prunes have key 0.
+  Sample(const Job& job, std::int64_t count);
 
-  /// Where the share `kept` of the weights begins that have the largest keys, within `known`. A guess: may be wrong.
-  KeyBracket bracket(const KeyBracket& known, double kept) const;
+  std::int64_t size() const { return std::int64_t(keys_.size()); }
+
+  /// Where the share `kept` of the weights begins that have the largest keys, within `known`: three standard deviations
+  /// to each side, but no more than the share `widest` of the sample in all. A guess: may be wrong.
+  KeyBracket bracket(const KeyBracket& known, double kept, double widest) const;
 
  private:
   std::vector<std::uint32_t> keys_;
 };
+
+/// Where the wanted-th smallest of so many uniform keys lies, within `known`: six standard deviations to each side.
+KeyBracket uniform_bracket(const KeyBracket& known, std::int64_t wanted, std::int64_t keys);
 
 }  // namespace prunecell::cpu

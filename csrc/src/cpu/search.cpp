@@ -5,6 +5,7 @@
 #include "../bits.hpp"
 #include "../semantics.hpp"
 #include "count.hpp"
+#include "levels.hpp"
 #include "pass.hpp"
 #include "sample.hpp"
 
@@ -19,32 +20,42 @@ namespace {
 class Search {
  public:
   Search(const Context& context, const Job& job, std::uint32_t* words, Team team)
-      : context_(context), job_(job), words_(words), team_(team), size_(job.weights.size) {}
+      : context_(context),
+        job_(job),
+        words_(words),
+        team_(team),
+        size_(job.weights.size),
+        need_(semantics::need(size_, job.rule.threshold)),
+        room_(size_ - need_),
+        wanted_(need_),
+        levels_(job.rule, need_),
+        known_(levels_.all()) {}
 
   Decision run() {
     if (size_ == 0 || job_.rule.filler == Filler::none) return keep_old();
-    decision_.need = wanted_ = semantics::need(size_, job_.rule.threshold);
-    room_ = size_ - decision_.need;
+    decision_.need = need_;
     if (random()) {
       wanted_ -= zeros_of_old();
       if (wanted_ <= 0) return keep_old();
       if (room_ == 0) return prune_all();
-      whole_ = {0, UINT32_MAX};
-    } else if (decision_.need > 0) {
-      whole_ = {1, semantics::limit_key(job_.rule.delta, semantics::max_level)};  // every level prunes key 0
     }
-    known_ = whole_;
-    for (int attempt = 0; decision_.kind == Decision::Kind::keep_old; ++attempt) {
-      const bool guessing = attempt < 2;
-      if (guessing)
-        sweep(whole_levels(random() ? predicted_by_odds() : predicted_by_sample()), guessing);
-      else if (count_down())
-        sweep(whole_levels(known_), guessing);
-    }
+    for (const Trust trust : {Trust::tiles, Trust::sample, Trust::sample})
+      if (!decided())
+        sweep(random() ? uniform_bracket(known_, wanted_, wanted_ + room_) : predicted_by_sample(known_, trust), trust);
+    while (!decided())
+      if (count_down()) sweep(known_, Trust::counts);
     return decision_;
   }
 
  private:
+  /// What a sweep narrows its bracket by.
+  enum class Trust : std::uint8_t {
+    tiles,   ///< a small sample, then the tiles it has seen
+    sample,  ///< a large sample alone: tiles have misled
+    counts   ///< nothing more: it holds the answer for certain
+  };
+
+  bool decided() const { return decision_.kind != Decision::Kind::keep_old; }
   bool random() const { return job_.rule.filler == Filler::random; }
 
   std::int64_t zeros_of_old() const {
@@ -62,20 +73,14 @@ class Search {
 
   // Brackets
 
-  /// The keys of Random are uniform, so that odds say where the share ends: six standard deviations to each side.
-  KeyBracket predicted_by_odds() const {
-    const double draws = double(wanted_ + room_), share = double(wanted_) / draws;
-    const double margin = 6 * std::sqrt(share * (1 - share) / draws) + 2 / draws;
-    const auto key_at = [&](double p) {
-      return std::clamp(std::uint32_t(std::clamp(p * 0x1p32, 0.0, 0x1p32 - 1)), known_.first, known_.last);
-    };
-    return {key_at(share - margin), key_at(share + margin)};
-  }
-
-  KeyBracket predicted_by_sample() {
-    if (decision_.need == 0) return whole_;
-    if (!sample_) sample_.emplace(job_);
-    return sample_->bracket(known_, double(room_) / double(size_));
+  KeyBracket predicted_by_sample(const KeyBracket& within, Trust trust) {
+    if (need_ == 0) return within;
+    constexpr std::int64_t small = 1 << 10, large = 1 << 16, largest = 1 << 18;
+    const std::int64_t wanted = trust == Trust::tiles ? small : std::clamp(size_ / 256, large, largest);
+    const std::int64_t count = std::min(size_, wanted);
+    if (!sample_ || count > sample_->size()) sample_.emplace(job_, count);
+    const double listable = trust == Trust::tiles ? 1 : room_to_list() / double(size_);
+    return levels_.whole(sample_->bracket(within, double(room_) / double(size_), listable));
   }
 
   /// Rounds of counting, at most three, until the bracket that holds the answer for certain is one level, or few
@@ -96,56 +101,55 @@ class Search {
       }
       known_ = narrowed->bracket;
       if (random() && narrowed->inside <= room) break;
-    } while (!one_level(known_) && known_.first != known_.last);
+    } while (!levels_.single(known_) && known_.first != known_.last);
     return true;
-  }
-
-  std::int64_t level_of(std::uint32_t key) const {
-    return decision_.need == 0 ? 0 : semantics::level_of(job_.rule.delta, key);
-  }
-  KeyBracket level_keys(std::int64_t level) const {
-    const float delta = job_.rule.delta;
-    if (level == 0) return whole_;
-    return {level == 1 ? whole_.first : semantics::limit_key(delta, level - 1) + 1, semantics::limit_key(delta, level)};
-  }
-  /// All keys of the levels that a bracket touches.
-  KeyBracket whole_levels(const KeyBracket& bracket) const {
-    if (random()) return bracket;
-    const std::int64_t first = level_of(bracket.first);
-    const KeyBracket keys = level_keys(first);
-    return {keys.first, bracket.last <= keys.last ? keys.last : level_keys(level_of(bracket.last)).last};
-  }
-  bool one_level(const KeyBracket& bracket) const {
-    return !random() && level_keys(level_of(bracket.first)).last >= bracket.last;
   }
 
   // Sweeps
 
-  /// Passes over all tiles. `guessing`: the bracket is a guess, which may be narrowed on the way.
-  void sweep(KeyBracket bracket, bool guessing) {
+  double room_to_list() const { return double(team_[0].candidates.room()) * double(team_.size()); }
+
+  /// Passes over all tiles, and decides, or knows more than before.
+  void sweep(KeyBracket bracket, Trust trust) {
     for (Worker& worker : team_) worker.candidates.clear();
     counts_ = {};
-    bool listing = !one_level(bracket);
+    bracket = levels_.whole(bracket);
+    bool listing = !levels_.single(bracket);
     const std::int64_t tiles = (size_ + tile_size - 1) / tile_size;
-    TileSubset subset{guessing && listing && !random() ? first_stride(tiles) : 1};
+    TileSubset subset{trust != Trust::counts && listing && !random() ? first_stride(tiles) : 1};
     for (;;) {
       counts_ += pass(job_, subset, bracket, listing, words_, team_);
       listed_.clear();
       for (const Worker& worker : team_) listed_.push_back(worker.candidates.keys());
       if (subset.stride == 1) break;
       subset = {std::max<std::int64_t>(subset.stride / stride_factor, 1), subset.stride};
-      if (listing && counts_.unlisted == 0) bracket = narrowed_by_counts(bracket, subset.count(tiles) * tile_size);
-      listing = counts_.unlisted == 0 && !one_level(bracket);
+      if (listing && counts_.unlisted == 0) {
+        if (trust == Trust::tiles) bracket = narrowed_by_counts(bracket);
+        bracket = listable(bracket, subset.count(tiles) * tile_size);
+      }
+      listing = counts_.unlisted == 0 && !levels_.single(bracket);
     }
     settle(bracket);
   }
 
-  static constexpr std::int64_t stride_factor = 16;
+  /// The bracket, or a part of it where too many of the `next` weights would have to be listed: what a large sample
+  /// says, or the likeliest level alone.
+  KeyBracket listable(KeyBracket bracket, std::int64_t next) {
+    const auto fits = [&] {
+      const double share = double(kept_from(bracket.first) - kept_above(bracket.last)) / double(counts_.weights);
+      return levels_.single(bracket) || share * double(next) <= room_to_list();
+    };
+    if (!fits()) bracket = predicted_by_sample(bracket, Trust::sample);
+    return fits() ? bracket : likeliest_level(bracket);
+  }
 
-  /// So that the first pass sees at least sixteen times as many weights as the sample.
+  /// Strides are powers of three, which fall in step with no structure of tensors, whose extents are powers of two.
+  static constexpr std::int64_t stride_factor = 27;
+
+  /// So that the first pass sees at least seven tiles.
   static std::int64_t first_stride(std::int64_t tiles) {
     std::int64_t stride = 1;
-    while (tiles >= 16 * stride) stride *= 4;
+    while (tiles >= 21 * stride) stride *= 3;
     return stride;
   }
 
@@ -160,42 +164,41 @@ class Search {
   /// Kept weights of the tiles seen so far whose keys are at least `first`, that of the last pass.
   std::int64_t kept_from(std::uint32_t first) const { return counts_.unlisted + kept_above(first - 1); }
 
-  /// Where the answer lies by the tiles seen so far, with four standard deviations of what differs between tiles;
-  /// where too many of the `next` weights would have to be listed, the likeliest level alone.
-  KeyBracket narrowed_by_counts(const KeyBracket& bracket, std::int64_t next) const {
-    const std::uint32_t last = bracket.last;
+  /// Where the answer lies by the tiles seen so far, with four standard deviations to each side. They come from what
+  /// differs between a tile and the next one seen, so that a slow drift over the tensor, which tiles at regular
+  /// intervals follow well, does not count.
+  KeyBracket narrowed_by_counts(const KeyBracket& bracket) const {
     const double seen = double(counts_.weights) / double(size_), tiles = double(counts_.full_tiles);
-    const double mean = double(counts_.sum) / tiles;
-    const double variance = std::max(double(counts_.sum_of_squares) / tiles - mean * mean, 0.0);
+    const double variance = double(counts_.squares) / (2 * double(std::max<std::int64_t>(counts_.differences, 1)));
     const double share = double(room_) / double(size_), binomial = share * (1 - share) * double(tile_size);
     const double margin = 4 * std::sqrt(std::max(variance, binomial) * tiles * (1 - seen)) + 2;
     const double rank = double(room_) * seen;
-    const std::int64_t beyond = kept_above(last);
+    const std::int64_t beyond = kept_above(bracket.last);
     const auto limit = [&](double kept) { return limit_of(bracket, std::max(std::int64_t(kept), beyond)); };
-    const KeyBracket guess{limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : last};
-    const KeyBracket out = whole_levels(guess);
-    const double inside = double(kept_from(out.first) - kept_above(out.last)) / double(counts_.weights);
-    const double room = double(team_[0].candidates.room()) * double(team_.size());
-    return inside * double(next) > room ? level_keys(level_of(limit(rank))) : out;
+    return levels_.whole({limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : bracket.last});
   }
 
-  /// Decides, or knows more than before.
+  KeyBracket likeliest_level(const KeyBracket& bracket) const {
+    const double rank = double(room_) * double(counts_.weights) / double(size_);
+    const std::int64_t most = std::max(std::int64_t(rank), kept_above(bracket.last));
+    return levels_.keys(levels_.of(limit_of(bracket, most)));
+  }
+
   void settle(const KeyBracket& bracket) {
     const auto [first, last] = bracket;
     if (kept_above(last) > room_) {
-      if (last == whole_.last)
+      if (last == levels_.all().last)
         decision_.kind = Decision::Kind::unreachable;
       else
         known_.first = last + 1;
-    } else if (first > whole_.first && kept_from(first) <= room_) {
+    } else if (first > levels_.all().first && kept_from(first) <= room_) {
       known_.last = first - 1;
-    } else if (one_level(bracket)) {
+    } else if (levels_.single(bracket)) {
       finish(last);
     } else if (counts_.unlisted > 0) {
       known_ = bracket;
     } else {
-      const std::uint32_t limit = limit_of(bracket, room_);
-      finish(random() ? limit : level_keys(level_of(limit)).last);
+      finish(levels_.limit(limit_of(bracket, room_)));
     }
   }
 
@@ -204,7 +207,7 @@ class Search {
   void finish(std::uint32_t limit) {
     decision_.kind = Decision::Kind::searched;
     decision_.limit = limit;
-    if (!random()) decision_.level = level_of(limit);
+    if (!random()) decision_.level = levels_.of(limit);
     const std::int64_t kept = kept_above(limit);
     for_each_candidate([&](std::uint32_t key, std::int64_t position) { keep(position, key > limit); });
     if (random() && kept < room_) keep_last_ties(limit, room_ - kept);
@@ -235,11 +238,11 @@ class Search {
   const Job& job_;
   std::uint32_t* words_;
   Team team_;
-  std::int64_t size_;
-  std::int64_t room_ = 0;    ///< how many weights may stay
-  std::int64_t wanted_ = 0;  ///< rank of the key that decides
-  KeyBracket whole_;         ///< keys that a limit may have
-  KeyBracket known_;         ///< where the answer is for certain
+  std::int64_t size_, need_;
+  std::int64_t room_;    ///< how many weights may stay
+  std::int64_t wanted_;  ///< rank of the key that decides
+  Levels levels_;
+  KeyBracket known_;  ///< where the answer is for certain
   std::optional<Sample> sample_;
   PassCounts counts_;            ///< of the sweep so far
   std::vector<KeyList> listed_;  ///< and the keys of its candidates

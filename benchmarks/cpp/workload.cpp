@@ -1,0 +1,40 @@
+#include "workload.hpp"
+
+#include <sstream>
+
+namespace benchmarks {
+
+std::string Workload::name() const {
+  std::ostringstream text;
+  text << group << '/' << data << '/' << prunecell::name(dtype) << '/' << size << "/t" << threshold << "/delta" << delta
+       << "/threads" << threads;
+  return text.str();
+}
+
+Fields Workload::fields() const {
+  return Fields()
+      .add("group", group)
+      .add("data", data)
+      .add("dtype", prunecell::name(dtype))
+      .add("size", size)
+      .add("threshold", threshold)
+      .add("delta", delta)
+      .add("threads", std::int64_t(threads))
+      .add("bytes", size * std::int64_t(item_size(dtype)));
+}
+
+Job Workload::job(const Tensor& tensor, const Bits& mask) const {
+  return {.weights = tensor.view(),
+          .mask = mask.view(),
+          .rule = {.filler = filler, .threshold = threshold, .delta = delta}};
+}
+
+int floor_threads(std::int64_t bytes, int threads) { return bytes < power(22) ? 1 : threads; }
+
+Result once(Operation operation, const Context& context, const Job& job) {
+  Result result;
+  operation(context, {&job, 1}, {&result, 1});
+  return result;
+}
+
+}  // namespace benchmarks
