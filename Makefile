@@ -1,5 +1,5 @@
 # make demo   trains and prunes a network on real digits
-# make test   everything: Python, C++ (optimized, serial, sanitized), embedding
+# make test   everything: Python, C++ (optimized, serial, sanitized), CUDA sources executed on the host, embedding
 # make bench  measures everything and writes docs/performance.md; BENCH=quick: a few minutes, the page is left alone
 # make bench-peers   the same work by other packages, side by side
 # make lint   formatting and types, as the tests see them
@@ -21,13 +21,13 @@ test-python: .venv/test/ready
 	.venv/test/bin/python -m pytest
 
 test-native: .venv/test/ready
-	.ci/test-native release serial sanitize
+	.ci/test-native release serial sanitize simt simt-sanitize simt-thread
 
 lint: .venv/test/ready
 	.venv/test/bin/ruff check .
 	.venv/test/bin/ruff format --check .
 	.venv/test/bin/mypy
-	git ls-files '*.cpp' '*.hpp' | xargs .venv/test/bin/clang-format --dry-run --Werror
+	git ls-files '*.cpp' '*.hpp' '*.h' '*.cu' '*.cuh' | xargs .venv/test/bin/clang-format --dry-run --Werror
 
 NATIVE_BENCHMARKS := build/bench/benchmarks/cpp/prunecell_benchmarks
 

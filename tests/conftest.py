@@ -1,6 +1,13 @@
-"""Settings of Hypothesis that every test uses."""
+"""Settings of Hypothesis that every test uses, and the device that a suite runs on."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from device_memory import ShimMemory, TorchMemory, load_shim
 from hypothesis import HealthCheck, settings
+from on_device import core_on_device
 
 # Derandomized: a run that fails here fails everywhere. No deadline: machines differ.
 settings.register_profile(
@@ -11,3 +18,25 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("prunecell")
+
+
+@pytest.fixture(scope="session")
+def shim() -> None:
+    """The CUDA back end over the SIMT shim."""
+    load_shim()
+
+
+@pytest.fixture(scope="module", params=["cpu", "shim", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where the core works on the arrays of a test: a suite that uses this runs once on each."""
+    if request.param == "cpu":
+        yield
+        return
+    if request.param == "gpu":
+        torch = pytest.importorskip("torch")
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU")
+    else:
+        request.getfixturevalue("shim")
+    with core_on_device(TorchMemory if request.param == "gpu" else ShimMemory):
+        yield

@@ -13,6 +13,8 @@ from axes import bits
 from guarded import Guarded
 from prunecell import Mask, _core
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 def random_kept(size: Any, seed: int = 2) -> Any:
     return np.random.default_rng(seed).random(size) < 0.5

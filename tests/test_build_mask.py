@@ -15,6 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prunecell import Mask, _core
 
+pytestmark = pytest.mark.usefixtures("device")
+
 THRESHOLDS = (0.0, 1e-7, 0.05, 0.5, 0.9, 1.0)
 SAMPLED = 2**18 + 37  # from 2**18 weights on, a sample predicts the level
 

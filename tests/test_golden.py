@@ -13,6 +13,8 @@ import pytest
 from axes import bits
 from prunecell import PruneCell
 
+pytestmark = pytest.mark.usefixtures("device")
+
 MASKS = [c["id"] for c in golden.MANIFEST["iter_nonstruct"] if c["id"] not in golden.REFUSED_MASKS]
 SCHEDULES = [c["id"] for c in golden.MANIFEST["schedules"] if c["id"] not in golden.OTHER_SCHEDULES]
 

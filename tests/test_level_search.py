@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prunecell import LevelSearch, Mask
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 def search_over(parts: list[Any], threshold: float, delta: float, olds: Any = None) -> LevelSearch:
     """Every participant holds a search of its own; only the sums of counters travel."""

@@ -9,6 +9,8 @@ import pytest
 from axes import bits
 from prunecell import Mask
 
+pytestmark = pytest.mark.usefixtures("device")
+
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("dtype", axes.DTYPES)

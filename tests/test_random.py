@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prunecell import Mask, PruneCell, _core
 
+pytestmark = pytest.mark.usefixtures("device")
+
 # Found by a search over seeds: elements FIRST and SECOND of SIZE share a key.
 TIE = {"seed": 12, "size": 20_000}
 FIRST, SECOND = 3651, 9579

@@ -2,9 +2,16 @@
 #include "dlpack.hpp"
 #include "errors.hpp"
 
+#include <prunecell/cuda.hpp>
 #include <prunecell/error.hpp>
 
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace prunecell::python {
 namespace {
@@ -17,6 +24,7 @@ struct Description {
   std::span<const std::int64_t> shape, strides;
   bool writable;
   py::object owner;
+  void* stream = nullptr;
 };
 
 std::string type_name(py::handle object) { return py::str(py::type::handle_of(object).attr("__name__")); }
@@ -101,18 +109,32 @@ std::optional<Description> describe_exchange(py::handle object, const ArgumentNa
   if (!api || !api->view_from_object) return std::nullopt;
   dlpack::Tensor tensor;
   if (api->view_from_object(object.ptr(), &tensor) != 0) throw py::error_already_set();
-  return describe_dlpack(tensor, true, py::reinterpret_borrow<py::object>(object), name);
+  Description out = describe_dlpack(tensor, true, py::reinterpret_borrow<py::object>(object), name);
+  if (out.device.kind == Device::Kind::cuda && api->current_work_stream &&
+      api->current_work_stream(tensor.device.type, tensor.device.index, &out.stream) != 0)
+    throw py::error_already_set();
+  return out;
+}
+
+/// CUDA devices are asked to be ready on the default stream, where the operation will run.
+py::object capsule_of(py::handle object) {
+  constexpr int default_stream = 1;  // as DLPack and __cuda_array_interface__ number it
+  py::dict arguments;
+  if (py::hasattr(object, "__dlpack_device__")) {
+    const auto device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
+    if (device.first == int(dlpack::DeviceType::cuda)) arguments["stream"] = default_stream;
+  }
+  try {
+    return object.attr("__dlpack__")(**arguments, py::arg("max_version") = py::make_tuple(1, 1));
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_TypeError)) throw;
+    return object.attr("__dlpack__")(**arguments);  // a producer from before version 1
+  }
 }
 
 /// The capsule stays the owner: it is not renamed to used_..., so that its destructor gives the memory back.
 Description describe_capsule(py::handle object, const ArgumentName& name) {
-  py::object capsule;
-  try {
-    capsule = object.attr("__dlpack__")(py::arg("max_version") = py::make_tuple(1, 1));
-  } catch (py::error_already_set& error) {
-    if (!error.matches(PyExc_TypeError)) throw;
-    capsule = object.attr("__dlpack__")();  // a producer from before version 1
-  }
+  py::object capsule = capsule_of(object);
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
     auto* managed = static_cast<dlpack::ManagedVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
     if (managed->version.major != dlpack::major_version)
@@ -126,9 +148,44 @@ Description describe_capsule(py::handle object, const ArgumentName& name) {
   return describe_dlpack(managed->tensor, true, std::move(capsule), name);
 }
 
+/// Shape and strides that a producer gives as tuples; owns them for the view.
+struct Extents {
+  std::vector<std::int64_t> shape, strides;
+  py::object array;
+};
+
+/// Version 2 and later. bfloat16 has no word in it: such arrays come by DLPack.
+Description describe_cuda(py::handle object, const ArgumentName& name) {
+  const py::dict interface = object.attr("__cuda_array_interface__");
+  const auto type = interface["typestr"].cast<std::string>();
+  const auto dtype =
+      type.size() == 3 && type[0] == '<' && type[1] == 'f' ? float_type(std::size_t(type[2] - '0')) : std::nullopt;
+  if (!dtype) refuse_dtype(name, type);
+  const auto [address, read_only] = interface["data"].cast<std::pair<std::uintptr_t, bool>>();
+  auto extents = std::make_unique<Extents>();
+  extents->shape = interface["shape"].cast<std::vector<std::int64_t>>();
+  extents->array = py::reinterpret_borrow<py::object>(object);
+  if (interface.contains("strides") && !interface["strides"].is_none())
+    for (const std::int64_t bytes : interface["strides"].cast<std::vector<std::int64_t>>())
+      extents->strides.push_back(bytes / std::int64_t(item_size(*dtype)));
+  Description out{.data = reinterpret_cast<void*>(address),
+                  .device = {Device::Kind::cuda, 0},
+                  .dtype = *dtype,
+                  .shape = extents->shape,
+                  .strides = extents->strides,
+                  .writable = !read_only,
+                  .owner = {}};
+  if (out.data) out.device.index = cuda::device_of(out.data);
+  if (interface.contains("stream") && !interface["stream"].is_none())
+    out.stream = reinterpret_cast<void*>(interface["stream"].cast<std::uintptr_t>());
+  out.owner = py::capsule(extents.release(), [](void* held) { delete static_cast<Extents*>(held); });
+  return out;
+}
+
 Description describe(py::handle object, const ArgumentName& name) {
   if (py::isinstance<py::array>(object)) return describe_numpy(py::reinterpret_borrow<py::array>(object), name);
   if (auto found = describe_exchange(object, name)) return std::move(*found);
+  if (py::hasattr(object, "__cuda_array_interface__")) return describe_cuda(object, name);
   if (py::hasattr(object, "__dlpack__")) return describe_capsule(object, name);
   throw InvalidType(std::string(name) + ": expected a numpy array or an object with __dlpack__, got " +
                     type_name(object));
@@ -173,12 +230,21 @@ Array array_of(py::handle object, const ArgumentName& name, Access access) {
   if (!layout)
     throw InvalidArgument(std::string(name) +
                           ": expected dense memory in row-major or channels-last order; make it contiguous");
-  return {{array.data, size, array.dtype, *layout, array.device}, array.shape, std::move(array.owner)};
+  return {{array.data, size, array.dtype, *layout, array.device}, array.shape, std::move(array.owner), array.stream};
 }
 
 Array optional_array_of(py::handle object, const ArgumentName& name, Access access) {
   if (object.is_none()) return {};
   return array_of(object, name, access);
+}
+
+Context context_of(std::span<const Array> arrays, int threads) {
+  Context context{.threads = threads};
+  const auto first = std::ranges::find_if(arrays, [](const Array& array) { return bool(array.owner); });
+  if (first == arrays.end()) return context;
+  context.device = first->view.device;
+  context.stream = first->stream;
+  return context;
 }
 
 py::tuple shape_tuple(std::span<const std::int64_t> shape) {

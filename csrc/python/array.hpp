@@ -1,8 +1,9 @@
-// From Python arrays to views: numpy arrays (bfloat16 by the name of their dtype) and whatever speaks DLPack.
-// A view is made anew for every call, since arrays move, and costs tens of nanoseconds for numpy and torch.
+// From Python arrays to views: numpy arrays (bfloat16 by the name of their dtype) and whatever speaks DLPack or, on
+// CUDA devices, has `__cuda_array_interface__`. A view is made anew for every call, since arrays move, and costs tens
+// of nanoseconds for numpy and torch.
 #pragma once
 
-#include <prunecell/types.hpp>
+#include <prunecell/ops.hpp>
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -35,6 +36,7 @@ struct Array {
   TensorView view;
   std::span<const std::int64_t> shape;  ///< the owner's; read it before the GIL is released
   py::object owner;
+  void* stream = nullptr;  ///< CUDA: the one that its framework works on
 };
 
 /// Raises InvalidType for objects that are no arrays or have another element type than float16, bfloat16,
@@ -44,6 +46,9 @@ Array array_of(py::handle object, const ArgumentName& name, Access access);
 
 /// As array_of, with an empty view for None.
 Array optional_array_of(py::handle object, const ArgumentName& name, Access access);
+
+/// Where a call over these arrays runs: on the device of the first one that is there, on its stream.
+Context context_of(std::span<const Array> arrays, int threads);
 
 py::tuple shape_tuple(std::span<const std::int64_t> shape);
 

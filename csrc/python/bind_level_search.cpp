@@ -18,8 +18,9 @@ Counters count(const LevelSearch& search, const py::object& weights, const Mask*
   Counters counters(std::int64_t(LevelSearch::counter_count));
   std::fill_n(counters.mutable_data(), counters.size(), 0);
   LevelJob job{&search, array.view, old ? old->view() : MaskView{}, counters.mutable_data()};
+  const Context context = context_of({&array, 1}, threads);
   py::gil_scoped_release nogil;
-  count_levels({.threads = threads}, {&job, 1});
+  count_levels(context, {&job, 1});
   return counters;
 }
 

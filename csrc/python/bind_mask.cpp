@@ -4,18 +4,56 @@
 
 #include <prunecell/mask.hpp>
 
+#include <charconv>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include <pybind11/stl.h>
 
 namespace prunecell::python {
 namespace {
 
+/// "cpu", "cuda:0".
+std::string device_name(Device device) {
+  return device.kind == Device::Kind::cpu ? "cpu" : "cuda:" + std::to_string(device.index);
+}
+
+/// From "cpu", "cuda" or "cuda:1".
+Device parse_device(const std::string& given) {
+  if (given == "cpu") return {};
+  if (given == "cuda") return {Device::Kind::cuda, 0};
+  const std::string prefix = "cuda:";
+  Device device{Device::Kind::cuda, -1};
+  if (given.starts_with(prefix))
+    std::from_chars(given.data() + prefix.size(), given.data() + given.size(), device.index);
+  if (device_name(device) != given || device.index < 0)
+    throw InvalidArgument("device: expected 'cpu', 'cuda' or 'cuda:N', got '" + given + "'");
+  return device;
+}
+
+/// The mask itself where it is on the CPU, else a copy there.
+class OnCpu {
+ public:
+  explicit OnCpu(const Mask& mask) : mask_(&mask) {
+    if (mask.device() == Device{}) return;
+    copy_.emplace(mask.to({}));
+    mask_ = &*copy_;
+  }
+  const Mask* operator->() const { return mask_; }
+
+ private:
+  std::optional<Mask> copy_;
+  const Mask* mask_;
+};
+
 py::array_t<bool> to_bool(const Mask& mask) {
   py::array_t<bool> out(mask.shape());
   bool* bits = out.mutable_data();
   py::gil_scoped_release nogil;
-  for (std::int64_t i = 0; i < mask.size(); ++i) bits[i] = mask.kept(i);
+  const OnCpu read(mask);
+  for (std::int64_t i = 0; i < mask.size(); ++i) bits[i] = read->kept(i);
   return out;
 }
 
@@ -50,13 +88,24 @@ Mask from_saved(const py::array_t<std::uint8_t, py::array::c_style>& rows, const
 void bind_mask(py::module_& module) {
   const auto packed = [](const py::object& self) {
     const auto& mask = self.cast<const Mask&>();
+    if (mask.device() != Device{})
+      throw WrongState("packed: the bits lie on " + device_name(mask.device()) + "; copy the mask with to('cpu')");
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(mask.view().words);
     py::array_t<std::uint8_t> view((mask.size() + 7) / 8, bytes, self);
     view.attr("flags").attr("writeable") = false;
     return view;
   };
   py::class_<Mask>(module, "Mask", "One bit per weight: 1 is kept, 0 is pruned.")
-      .def(py::init<Shape>(), py::arg("shape"), "A mask of this shape that keeps every weight.")
+      .def(
+          py::init([](Shape shape, const std::string& device) { return Mask(std::move(shape), parse_device(device)); }),
+          py::arg("shape"), py::arg("device") = "cpu", "A mask of this shape that keeps every weight.")
+      .def_property_readonly(
+          "device", [](const Mask& mask) { return device_name(mask.device()); }, "\"cpu\" or \"cuda:N\".")
+      .def(
+          "to", [](const Mask& mask, const std::string& device) { return mask.to(parse_device(device)); },
+          py::arg("device"), "A copy on a device.")
+      .def("assign", &Mask::assign_bits, py::arg("other"), py::call_guard<py::gil_scoped_release>(),
+           "Takes the bits of another mask of this size, on whatever device.")
       .def_static("from_array", &from_bool, py::arg("kept"), "A mask from an array of bool, True where kept.")
       .def_static("from_saved", &from_saved, py::arg("rows"), py::arg("shape"), "The reverse of saved().")
       .def("saved", &saved, "Copy in the saved form: uint8[rows, ceil(columns / 8)], little bit order.")
@@ -82,8 +131,10 @@ void bind_mask(py::module_& module) {
            [](const Mask& a, const py::object& other) -> py::object {
              if (!py::isinstance<Mask>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
              const auto& b = other.cast<const Mask&>();
-             return py::bool_(a.shape() == b.shape() &&
-                              std::memcmp(a.view().words, b.view().words, std::size_t(word_count(a.size())) * 4) == 0);
+             if (a.shape() != b.shape()) return py::bool_(false);
+             const OnCpu left(a), right(b);
+             return py::bool_(
+                 std::memcmp(left->view().words, right->view().words, std::size_t(word_count(a.size())) * 4) == 0);
            })
       .def("__repr__",
            [](const Mask& mask) {

@@ -34,9 +34,16 @@ struct Batch {
 
   std::vector<Result> run(Operation operation, int threads) const {
     std::vector<Result> results(jobs.size());
+    const Context context = context_of(arrays, threads);
     py::gil_scoped_release nogil;
-    operation({.threads = threads}, jobs, results);
+    operation(context, jobs, results);
     return results;
+  }
+  /// Without waiting for a CUDA device.
+  void start(Operation operation, int threads) const {
+    const Context context = context_of(arrays, threads);
+    py::gil_scoped_release nogil;
+    operation(context, jobs, {});
   }
 };
 
@@ -59,7 +66,7 @@ std::vector<Mask> new_masks(const py::list& weights, bool write) {
   std::vector<Mask> masks;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Array array = array_of(weights[i], {"weights", i}, write ? Access::write : Access::read);
-    masks.emplace_back(Shape(array.shape.begin(), array.shape.end()));
+    masks.emplace_back(Shape(array.shape.begin(), array.shape.end()), array.view.device);
   }
   return masks;
 }
@@ -83,9 +90,10 @@ std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& mas
   return batch.run(apply ? rebuild_and_apply : build_masks, threads);
 }
 
-/// Whether each array had weights in place that were not masked yet.
+/// Whether each array had weights in place that were not masked yet; empty where nobody asks.
 std::vector<bool> apply(const py::list& weights, const std::vector<const Mask*>& masks,
-                        const std::optional<py::list>& out, const std::optional<py::list>& otherwise, int threads) {
+                        const std::optional<py::list>& out, const std::optional<py::list>& otherwise, bool ask,
+                        int threads) {
   check_length("masks", masks.size(), weights.size());
   if (out) check_length("out", out->size(), weights.size());
   if (otherwise) check_length("otherwise", otherwise->size(), weights.size());
@@ -102,6 +110,10 @@ std::vector<bool> apply(const py::list& weights, const std::vector<const Mask*>&
                           .mask = view_of(masks[i], array, {"masks", i})});
   }
   std::vector<bool> changed;
+  if (!ask) {
+    batch.start(apply_masks, threads);
+    return changed;
+  }
   for (const Result& result : batch.run(apply_masks, threads)) changed.push_back(result.changed);
   return changed;
 }
@@ -155,7 +167,7 @@ void bind_ops(py::module_& module) {
              py::arg("filler"), py::arg("threshold"), py::arg("delta"), py::arg("seed"), py::arg("apply"),
              py::arg("threads") = 0);
   module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out") = py::none(),
-             py::arg("otherwise") = py::none(), py::arg("threads") = 0);
+             py::arg("otherwise") = py::none(), py::kw_only(), py::arg("ask") = true, py::arg("threads") = 0);
   module.def("pack_weights", &pack, py::arg("weights"), py::arg("mask"), py::arg("values"), py::arg("threads") = 0);
   module.def("unpack_weights", &unpack, py::arg("values"), py::arg("mask"), py::arg("out"), py::arg("threads") = 0);
   module.def("count_zeros", &zeros_of, py::arg("weights"), py::arg("threads") = 0);

@@ -64,8 +64,11 @@ void with_calls(const PyCalls& given, int threads, Function&& function) {
     if (!cell) throw InvalidType("calls: expected a PruneCell, got None");
     calls.push_back({cell, memories.emplace_back(weights_of(*cell, tensors)).tensors});
   }
+  Context context{.threads = threads};
+  for (const Memory& memory : memories)
+    if (context.device == Device{}) context = context_of(memory.arrays, threads);
   py::gil_scoped_release nogil;
-  function(Context{.threads = threads}, std::span<const CellCall>(calls));
+  function(context, std::span<const CellCall>(calls));
 }
 
 py::array_t<std::uint8_t> to_array(const std::vector<std::byte>& bytes, const Shape& shape) {
@@ -76,7 +79,10 @@ py::array_t<std::uint8_t> to_array(const std::vector<std::byte>& bytes, const Sh
 }
 
 py::dict save(const PruneCell& cell) {
-  const CellState state = cell.save();
+  const CellState state = [&] {
+    py::gil_scoped_release nogil;  // a device may have to finish first
+    return cell.save();
+  }();
   const Parameters& p = state.parameters;
   py::dict parameters, out;
   parameters["prune_mode"] = name(p.mode);
@@ -174,16 +180,18 @@ void bind_prune_cell(py::module_& module) {
           "propagate",
           [](PruneCell& cell, const PyTensors& tensors, int threads) {
             const Memory memory = weights_of(cell, tensors);
+            const Context context = context_of(memory.arrays, threads);
             py::gil_scoped_release nogil;
-            cell.propagate({.threads = threads}, memory.tensors);
+            cell.propagate(context, memory.tensors);
           },
           py::arg("tensors"), py::arg("threads") = 0)
       .def(
           "back_propagate",
           [](PruneCell& cell, const PyTensors& tensors, int threads) {
             const Memory memory = gradients_of(tensors);
+            const Context context = context_of(memory.arrays, threads);
             py::gil_scoped_release nogil;
-            cell.back_propagate({.threads = threads}, memory.tensors);
+            cell.back_propagate(context, memory.tensors);
           },
           py::arg("tensors"), py::arg("threads") = 0)
       .def("due", &PruneCell::due, py::arg("batch_size"))
@@ -204,7 +212,8 @@ void bind_prune_cell(py::module_& module) {
       .def(
           "shape", [](const PruneCell& cell, std::size_t t) { return shape_tuple(cell.shape(t)); }, py::arg("tensor"))
       .def("name", &PruneCell::tensor_name, py::arg("tensor"))
-      .def("figures", &PruneCell::figures, py::arg("tensor"));
+      .def("figures", &PruneCell::figures, py::arg("tensor"), py::call_guard<py::gil_scoped_release>())
+      .def("wait", &PruneCell::wait, py::call_guard<py::gil_scoped_release>());
 
   module.def(
       "initialize",

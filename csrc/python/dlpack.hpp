@@ -62,7 +62,8 @@ struct ExchangeApi {
   void* managed_to_object;
   /// Fills `out` with a view that lives as long as the object; may be null. 0 on success.
   int (*view_from_object)(void* object, Tensor* out);
-  void* current_stream;
+  /// The stream that the producer works on now, of a device. 0 on success.
+  int (*current_work_stream)(DeviceType type, std::int32_t index, void** out);
 };
 
 }  // namespace prunecell::dlpack

@@ -10,7 +10,8 @@ namespace py = pybind11;
 
 /// Owned references, alive as long as the interpreter.
 struct Classes {
-  PyObject *base, *invalid_argument, *invalid_type, *unreachable, *wrong_state, *device_unavailable, *bad_file;
+  PyObject *base, *invalid_argument, *invalid_type, *unreachable, *wrong_state, *device_unavailable, *device_error,
+      *bad_file;
 };
 Classes classes;
 
@@ -35,6 +36,8 @@ void translate(std::exception_ptr thrown) {
     PyErr_SetString(classes.wrong_state, error.what());
   } catch (const DeviceUnavailable& error) {
     PyErr_SetString(classes.device_unavailable, error.what());
+  } catch (const DeviceError& error) {
+    PyErr_SetString(classes.device_error, error.what());
   } catch (const BadFile& error) {
     PyErr_SetString(classes.bad_file, error.what());
   } catch (const Error& error) {
@@ -61,6 +64,8 @@ void init_errors(py::module_& module) {
                             with(classes.base, PyExc_RuntimeError));
   classes.device_unavailable = add(module, "DeviceUnavailable", "The device is not offered by this build or machine.",
                                    with(classes.base, PyExc_RuntimeError));
+  classes.device_error = add(module, "DeviceError", "A device failed: out of memory, or a fault of an earlier kernel.",
+                             with(classes.base, PyExc_RuntimeError));
   classes.bad_file = add(module, "BadFile", "A file whose content is not what its format requires.",
                          with(classes.base, PyExc_OSError));
   py::register_exception_translator(translate);

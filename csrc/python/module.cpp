@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, module) {
   bind_ops(module);
   bind_level_search(module);
   bind_prune_cell(module);
+  bind_cuda(module);
 }

@@ -22,4 +22,17 @@ void unpack_weights(const Context& context, std::span<const Job> jobs, std::span
 void count_levels(const Context& context, std::span<const LevelJob> jobs);
 
 }  // namespace cpu
+
+/// The same on CUDA devices. Results are filled after waiting for the stream, unless there are none or the context has
+/// a ticket.
+namespace cuda {
+
+void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply);
+void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void count_levels(const Context& context, std::span<const LevelJob> jobs);
+
+}  // namespace cuda
 }  // namespace prunecell

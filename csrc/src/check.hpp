@@ -49,4 +49,8 @@ void check_not_negative(const What& what, std::int64_t value) {
   if (value < 0) refuse(what, "0 or more", to_text(value));
 }
 
+[[noreturn]] inline void refuse_values(const std::string& what, std::int64_t kept, std::int64_t got) {
+  refuse(what, "the " + to_text(kept) + " weights that the mask keeps, one after the other", to_text(got));
+}
+
 }  // namespace prunecell

@@ -2,7 +2,9 @@
 
 #include "bits.hpp"
 #include "check.hpp"
+#include "cuda_plugin.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace prunecell {
@@ -43,11 +45,27 @@ std::int64_t element_count(const Shape& shape) {
   return count;
 }
 
-Mask::Mask(Shape shape)
-    : shape_(std::move(shape)),
-      size_(element_count(shape_)),
-      words_(std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(word_count(size_)))) {
-  fill_ones(words_.get(), size_);
+void Mask::Release::operator()(std::uint32_t* words) const {
+  if (device.kind == Device::Kind::cpu)
+    delete[] words;
+  else
+    cuda::plugin().release(device.index, words);
+}
+
+Mask::Words Mask::make_words(std::int64_t size, Device device) {
+  const auto count = std::size_t(word_count(size));
+  if (device.kind == Device::Kind::cpu) return {new std::uint32_t[count], {device}};
+  void* memory = nullptr;
+  cuda::raise(cuda::plugin().allocate(device.index, std::max<std::size_t>(count, 1) * sizeof(std::uint32_t), memory));
+  return {static_cast<std::uint32_t*>(memory), {device}};
+}
+
+Mask::Mask(Shape shape, Device device)
+    : shape_(std::move(shape)), size_(element_count(shape_)), words_(make_words(size_, device)) {
+  if (on_cpu())
+    fill_ones(words_.get(), size_);
+  else
+    assign_bits(Mask(shape_));
 }
 
 Mask Mask::from_saved(Shape shape, std::span<const std::byte> saved) {
@@ -64,6 +82,7 @@ Mask Mask::from_saved(Shape shape, std::span<const std::byte> saved) {
 }
 
 std::vector<std::byte> Mask::saved() const {
+  if (!on_cpu()) return to({}).saved();
   std::vector<std::byte> out(saved_size(shape_));
   for_each_row_byte(rows_of(shape_), [&](std::int64_t first, int bits, std::size_t byte) {
     std::uint64_t value = words_[first / 32];
@@ -78,15 +97,44 @@ std::size_t Mask::saved_size(const Shape& shape) {
   return std::size_t(rows.count * rows.bytes);
 }
 
-Mask::Mask(const Mask& other) : Mask(other.shape_) { assign_bits(other); }
+Mask::Mask(const Mask& other) : shape_(other.shape_), size_(other.size_) {
+  if (!other.words_) return;
+  words_ = make_words(size_, other.device());
+  assign_bits(other);
+}
 
 Mask& Mask::operator=(const Mask& other) { return *this = Mask(other); }
 
 void Mask::assign_bits(const Mask& other) {
   if (size_ != other.size_) refuse("mask", to_text(size_) + " weights", to_text(other.size_));
-  std::copy_n(other.words_.get(), word_count(size_), words_.get());
+  const std::int64_t count = word_count(size_);
+  if (on_cpu() && other.on_cpu()) {
+    std::copy_n(other.words_.get(), count, words_.get());
+    return;
+  }
+  const Device device = on_cpu() ? other.device() : this->device();
+  cuda::raise(
+      cuda::plugin().copy(device.index, words_.get(), other.words_.get(), std::size_t(count) * sizeof(std::uint32_t)));
 }
 
-std::int64_t Mask::zeros() const { return size_ - count_ones(words_.get(), word_count(size_)); }
+Mask Mask::to(Device device) const {
+  Mask out;
+  out.shape_ = shape_;
+  out.size_ = size_;
+  out.words_ = make_words(size_, device);
+  out.assign_bits(*this);
+  return out;
+}
+
+std::int64_t Mask::zeros() const {
+  if (!on_cpu()) return to({}).zeros();
+  return size_ - count_ones(words_.get(), word_count(size_));
+}
+
+std::uint32_t Mask::fetch_word(std::int64_t number) const {
+  std::uint32_t word = 0;
+  cuda::raise(cuda::plugin().copy(device().index, &word, words_.get() + number, sizeof word));
+  return word;
+}
 
 }  // namespace prunecell

@@ -5,17 +5,21 @@
 #include "backend.hpp"
 #include "bits.hpp"
 #include "check.hpp"
+#include "cuda_plugin.hpp"
 #include "semantics.hpp"
+#include "ticket_access.hpp"
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 namespace prunecell {
 namespace {
 
+bool on_cuda(const Context& context) { return context.device.kind == Device::Kind::cuda; }
+
 void check_context(const Context& context) {
-  if (context.device.kind != Device::Kind::cpu)
-    throw DeviceUnavailable("context: this build of prunecell has no CUDA back end");
+  if (on_cuda(context)) cuda::plugin();  // says why there is none, before anything else
   check_not_negative("context.threads", context.threads);
 }
 
@@ -38,14 +42,16 @@ void check_companion(const Part& what, const TensorView& view, const TensorView&
   if (view.size != weights.size || view.dtype != weights.dtype) refuse(what, text(weights), text(view));
 }
 
-void check_mask(const Part& what, const MaskView& mask, std::int64_t size) {
+void check_mask(const Part& what, const MaskView& mask, std::int64_t size, const Context& context) {
+  if (mask.device != context.device)
+    throw InvalidArgument(what + ": lies on another device than the one of the context");
   if (mask.size != size) refuse(what + ".size", to_text(size), to_text(mask.size));
   if (size > 0 && !mask.words) refuse(what + ".words", "memory", "a null pointer");
 }
 
 void check_results(std::span<const Job> jobs, std::span<const Result> results) {
-  if (results.size() != jobs.size())
-    refuse("results", to_text(jobs.size()) + " entries, one per job", to_text(results.size()));
+  if (!results.empty() && results.size() != jobs.size())
+    refuse("results", to_text(jobs.size()) + " entries, one per job, or none", to_text(results.size()));
 }
 
 enum class Reads : std::uint8_t { weights, mask, rule };
@@ -58,11 +64,11 @@ void check(const Context& context, std::span<const Job> jobs, std::span<Result> 
     const auto part = [&](const char* name) { return Part{job.name, j, name}; };
     check_view(part("weights"), job.weights, context);
     if (reads == Reads::weights) continue;
-    check_mask(part("mask"), job.mask, job.weights.size);
+    check_mask(part("mask"), job.mask, job.weights.size, context);
     check_companion(part("out"), job.out, job.weights, context);
     check_companion(part("otherwise"), job.otherwise, job.weights, context);
     if (reads == Reads::mask) continue;
-    if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size);
+    if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
     check_share(part("threshold"), job.rule.threshold);
     check_delta(part("delta"), job.rule.delta);
   }
@@ -84,47 +90,76 @@ void check_packing(const Context& context, std::span<const Job> jobs, std::span<
     check_view(part("dense"), packing.dense, context);
     check_view(part("values"), packing.values, context);
     const MaskView& mask = jobs[j].mask;
-    check_mask(part("mask"), mask, packing.dense.size);
+    check_mask(part("mask"), mask, packing.dense.size, context);
     if (packing.values.dtype != packing.dense.dtype)
       refuse(part("values"), name(packing.dense.dtype), name(packing.values.dtype));
+    if (!packing.values.layout.row_major()) refuse(part("values"), "elements one after the other", "another layout");
+    if (on_cuda(context)) continue;  // counted there, see the back end
     const std::int64_t kept = count_ones(mask.words, word_count(mask.size));
-    if (packing.values.size != kept || !packing.values.layout.row_major())
-      refuse(part("values"), "the " + to_text(kept) + " weights that the mask keeps, one after the other",
-             to_text(packing.values.size));
+    if (packing.values.size != kept) refuse_values(part("values"), kept, packing.values.size);
   }
   std::ranges::fill(results, Result{});
+}
+
+using Operation = void(const Context&, std::span<const Job>, std::span<Result>);
+
+/// One operation on each kind of device.
+struct Roads {
+  Operation* cpu;
+  Operation* cuda;
+};
+
+void run(const Roads& roads, const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  if (on_cuda(context)) return roads.cuda(context, jobs, results);
+  std::vector<Result> own;  // where the caller has no room for results
+  if (context.ticket || results.empty()) {
+    own.resize(jobs.size());
+    results = own;
+  }
+  roads.cpu(context, jobs, results);
+  if (context.ticket) TicketAccess::fill(*context.ticket, results);
+}
+
+template <Apply apply>
+void cpu_rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  cpu::rebuild(context, jobs, results, apply);
+}
+
+template <Apply apply>
+void cuda_rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+  cuda::rebuild(context, jobs, results, apply);
 }
 
 }  // namespace
 
 void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check(context, jobs, results, Reads::rule);
-  cpu::rebuild(context, jobs, results, Apply::no);
+  run({cpu_rebuild<Apply::no>, cuda_rebuild<Apply::no>}, context, jobs, results);
 }
 
 void rebuild_and_apply(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check(context, jobs, results, Reads::rule);
-  cpu::rebuild(context, jobs, results, Apply::yes);
+  run({cpu_rebuild<Apply::yes>, cuda_rebuild<Apply::yes>}, context, jobs, results);
 }
 
 void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check(context, jobs, results, Reads::mask);
-  cpu::apply_masks(context, jobs, results);
+  run({cpu::apply_masks, cuda::apply_masks}, context, jobs, results);
 }
 
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check(context, jobs, results, Reads::weights);
-  cpu::count_zeros(context, jobs, results);
+  run({cpu::count_zeros, cuda::count_zeros}, context, jobs, results);
 }
 
 void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check_packing(context, jobs, results, [](const Job& job) { return Packing{job.weights, job.out}; });
-  cpu::pack_weights(context, jobs, results);
+  run({cpu::pack_weights, cuda::pack_weights}, context, jobs, results);
 }
 
 void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   check_packing(context, jobs, results, [](const Job& job) { return Packing{job.out, job.weights}; });
-  cpu::unpack_weights(context, jobs, results);
+  run({cpu::unpack_weights, cuda::unpack_weights}, context, jobs, results);
 }
 
 float to_float32(double x) { return semantics::f32(x); }
@@ -154,9 +189,9 @@ void count_levels(const Context& context, std::span<const LevelJob> jobs) {
       throw WrongState(tensor_name({}, j) + ": the search is done, there is nothing left to count");
     if (!job.counters) refuse(part("counters"), "memory", "a null pointer");
     check_view(part("weights"), job.weights, context);
-    if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size);
+    if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
   }
-  cpu::count_levels(context, jobs);
+  on_cuda(context) ? cuda::count_levels(context, jobs) : cpu::count_levels(context, jobs);
 }
 
 }  // namespace prunecell

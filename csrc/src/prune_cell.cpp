@@ -1,128 +1,15 @@
 #include <prunecell/prune_cell.hpp>
+#include <prunecell/ticket.hpp>
 
 #include "check.hpp"
+#include "enforce.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace prunecell {
 
-// A change of masks is planned, executed and committed: the plan copies the schedule and collects jobs, one call
-// of the operations decides all levels and then writes, and only then do the cells take over what came out.
-class CellPlan {
- public:
-  /// `due`: tensors are to be rebuilt. Otherwise there may be none: nothing is enforced then.
-  CellPlan(PruneCell& cell, std::span<const CellTensor> tensors, Schedule next, bool due)
-      : cell_(cell), tensors_(tensors), next_(std::move(next)) {
-    if (due || !tensors.empty()) cell.check_tensors(tensors);
-  }
-
-  /// Tensor `t` gets a mask at the threshold of the next schedule, the first one or one more.
-  void rebuild(std::size_t t, bool first) {
-    const Parameters& parameters = cell_.parameters();
-    PruneCell::Tensor& tensor = cell_.tensors_[t];
-    if (tensor.dropped) return;
-    Entry entry{t, {}};
-    if (parameters.mode != Mode::identity) {
-      if (!tensor.mask) entry.fresh.emplace(tensor.shape);
-      const MaskView mask = (entry.fresh ? *entry.fresh : *tensor.mask).view();
-      // Out of place, IterNonStruct starts from the full-precision weights: what was pruned can come back.
-      const bool only_adds = !first && (parameters.in_place || parameters.filler != Filler::iter_nonstruct);
-      jobs_.push_back(
-          {.weights = tensors_[t].weights,
-           .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
-           .mask = mask,
-           .old = only_adds ? mask : MaskView{},
-           .rule = {.filler = parameters.filler,
-                    .threshold = next_.current(),
-                    .delta = to_float32(parameters.delta),
-                    .seed = tensor.name.empty() ? parameters.seed : derive_seed(parameters.seed, tensor.name),
-                    .tensor = std::uint32_t(t),
-                    .rise = std::uint32_t(next_.rises())},
-           .name = tensor.name});
-    }
-    entries_.push_back(std::move(entry));
-  }
-
-  const std::vector<Job>& jobs() const { return jobs_; }
-
-  void commit(std::span<const Result> results) {
-    cell_.schedule_ = next_;
-    for (std::size_t e = 0; e < entries_.size(); ++e) {
-      PruneCell::Tensor& tensor = cell_.tensors_[entries_[e].tensor];
-      tensor.initialized = true;
-      tensor.figures.size = element_count(tensor.shape);
-      if (cell_.parameters().mode == Mode::identity) continue;
-      if (entries_[e].fresh) tensor.mask.emplace(std::move(*entries_[e].fresh));
-      tensor.figures.asked = next_.current();
-      tensor.figures.zeros = results[e].zeros;
-      tensor.figures.level = results[e].level;
-    }
-  }
-
-  /// The jobs that enforce the masks of a cell with nothing to rebuild.
-  void enforce(std::vector<Job>& jobs) const {
-    if (jobs_.empty()) cell_.enforce(tensors_, jobs);
-  }
-
- private:
-  struct Entry {
-    std::size_t tensor;
-    std::optional<Mask> fresh;
-  };
-
-  PruneCell& cell_;
-  std::span<const CellTensor> tensors_;
-  Schedule next_;
-  std::vector<Entry> entries_;
-  std::vector<Job> jobs_;  ///< one per entry, or none in mode Identity
-};
-
 namespace {
-
-void mask_all(const Context& context, std::span<const Job> jobs) {
-  if (jobs.empty()) return;
-  std::vector<Result> results(jobs.size());
-  apply_masks(context, jobs, results);
-}
-
-void execute(const Context& context, std::vector<CellPlan>& plans) {
-  std::vector<Job> jobs;
-  for (const CellPlan& plan : plans) jobs.insert(jobs.end(), plan.jobs().begin(), plan.jobs().end());
-  std::vector<Result> results(jobs.size());
-  if (!jobs.empty()) rebuild_and_apply(context, jobs, results);
-  std::span<const Result> rest = results;
-  for (CellPlan& plan : plans) {
-    plan.commit(rest.first(plan.jobs().size()));
-    rest = rest.subspan(plan.jobs().size());
-  }
-  jobs.clear();
-  for (const CellPlan& plan : plans) plan.enforce(jobs);
-  mask_all(context, jobs);
-}
-
-void check_distinct(std::span<const CellCall> calls) {
-  std::vector<const PruneCell*> cells;
-  for (const CellCall& call : calls) cells.push_back(call.cell);
-  std::ranges::sort(cells);
-  if (std::ranges::adjacent_find(cells) != cells.end()) throw InvalidArgument("calls: a cell is listed twice");
-}
-
-/// `drive` moves the schedule on and says whether the masks are to be rebuilt.
-template <class Drive>
-void drive_all(const Context& context, std::span<const CellCall> calls, Drive&& drive) {
-  check_distinct(calls);
-  std::vector<CellPlan> plans;
-  plans.reserve(calls.size());
-  for (const CellCall& call : calls) {
-    Schedule next = call.cell->schedule();
-    const bool due = drive(next);
-    CellPlan& plan = plans.emplace_back(*call.cell, call.tensors, next, due);
-    for (std::size_t t = 0; due && t < call.tensors.size(); ++t) plan.rebuild(t, false);
-  }
-  execute(context, plans);
-}
 
 std::string shape_text(const Shape& shape) {
   std::string text = "(";
@@ -131,33 +18,6 @@ std::string shape_text(const Shape& shape) {
 }
 
 }  // namespace
-
-void initialize(const Context& context, std::span<const CellCall> calls, bool reset) {
-  check_distinct(calls);
-  std::vector<CellPlan> plans;
-  plans.reserve(calls.size());
-  for (const CellCall& call : calls) {
-    PruneCell& cell = *call.cell;
-    if (!reset && cell.initialized()) continue;
-    Schedule next = reset ? Schedule(cell.parameters()) : cell.schedule();
-    CellPlan& plan = plans.emplace_back(cell, call.tensors, std::move(next), true);
-    for (std::size_t t = 0; t < call.tensors.size(); ++t)
-      if (reset || !cell.tensors_[t].initialized) plan.rebuild(t, true);
-  }
-  execute(context, plans);
-}
-
-void update(const Context& context, std::span<const CellCall> calls, std::int64_t batch_size) {
-  for (const CellCall& call : calls) call.cell->require_initialized("update");
-  drive_all(context, calls, [&](Schedule& next) { return next.update(batch_size); });
-  for (const CellCall& call : calls) call.cell->idle_enforcements_ = 0;
-}
-
-void end_epoch(const Context& context, std::span<const CellCall> calls) {
-  for (const CellCall& call : calls) call.cell->require_initialized("end_epoch");
-  drive_all(context, calls, [](Schedule& next) { return next.end_epoch(); });
-  for (const CellCall& call : calls) call.cell->idle_enforcements_ = 0;
-}
 
 std::size_t PruneCell::add_tensor(Shape shape, std::string name) {
   Tensor tensor;
@@ -182,9 +42,9 @@ void PruneCell::initialize(const Context& context, std::span<const CellTensor> t
 
 void PruneCell::propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("propagate");
-  check_tensors(tensors);
+  check_tensors(context, tensors);
   std::vector<Job> jobs;
-  enforce(tensors, jobs);
+  enforce(context, tensors, jobs);
   mask_all(context, jobs);
   ++idle_enforcements_;
 }
@@ -198,6 +58,7 @@ void PruneCell::back_propagate(const Context& context, std::span<const CellTenso
     if (tensors_[t].dropped || !gradient.data) continue;
     const std::int64_t size = tensors_[t].figures.size;
     if (gradient.size != size) refuse(name_of(t) + ": gradient", to_text(size) + " elements", to_text(gradient.size));
+    move_mask(t, context.device);
     if (tensors_[t].mask)
       jobs.push_back({.weights = gradient, .mask = tensors_[t].mask->view(), .name = tensors_[t].name});
   }
@@ -216,22 +77,58 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
   prunecell::end_epoch(context, {&call, 1});
 }
 
-void PruneCell::enforce(std::span<const CellTensor> tensors, std::vector<Job>& jobs) const {
+void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors, std::vector<Job>& jobs) {
   const bool in_place = parameters().in_place;
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (tensors_[t].dropped) continue;
     const auto& [weights, gradient, pruned] = tensors[t];
+    move_mask(t, context.device);
     if (tensors_[t].mask)
       jobs.push_back({.weights = weights,
                       .out = in_place ? TensorView{} : pruned,
                       .mask = tensors_[t].mask->view(),
                       .name = tensors_[t].name});
     else if (!in_place && weights.size > 0)
-      std::memcpy(pruned.data, weights.data, std::size_t(weights.size) * item_size(weights.dtype));
+      copy_weights(context, weights, pruned);
   }
 }
 
+void PruneCell::move_mask(std::size_t tensor, Device device) {
+  std::optional<Mask>& mask = tensors_[tensor].mask;
+  if (mask && mask->device() != device) *mask = mask->to(device);
+}
+
+void PruneCell::wait() const {
+  if (!pending_) return;
+  try {
+    const std::vector<Result> results = pending_->ticket->wait();
+    for (std::size_t e = 0; e < pending_->entries.size(); ++e)
+      tensors_[pending_->entries[e].tensor].figures.take(results[pending_->first + e]);
+  } catch (const UnreachableThreshold&) {
+    take_back(*pending_);
+    pending_.reset();
+    throw;
+  }
+  pending_.reset();
+}
+
+void PruneCell::take_back(const Pending& pending) const {
+  schedule_ = pending.schedule;
+  for (const Pending::Entry& entry : pending.entries) {
+    Tensor& tensor = tensors_[entry.tensor];
+    tensor.figures = entry.figures;
+    tensor.initialized = entry.initialized;
+    if (entry.fresh) tensor.mask.reset();
+  }
+}
+
+const Figures& PruneCell::figures(std::size_t tensor) const {
+  wait();
+  return at(tensor).figures;
+}
+
 void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
+  wait();
   require_initialized("set_mask");
   const Tensor& known = at(tensor);
   if (!known.mask) throw WrongState("set_mask: a cell in mode Identity has no mask to set");
@@ -244,6 +141,7 @@ void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
 }
 
 CellState PruneCell::save() const {
+  wait();
   CellState state{.parameters = parameters(),
                   .current = schedule_.current(),
                   .rises = schedule_.rises(),
@@ -296,6 +194,7 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
     }
   }
   schedule_ = schedule;
+  pending_.reset();
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     Tensor& tensor = tensors_[t];
     tensor.initialized = state.tensors[t].initialized;
@@ -338,7 +237,7 @@ void PruneCell::check_count(std::span<const CellTensor> tensors) const {
     refuse("tensors", to_text(tensors_.size()) + " entries, one per add_tensor", to_text(tensors.size()));
 }
 
-void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {
+void PruneCell::check_tensors(const Context& context, std::span<const CellTensor> tensors) const {
   check_count(tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     if (tensors_[t].dropped) continue;
@@ -348,6 +247,8 @@ void PruneCell::check_tensors(std::span<const CellTensor> tensors) const {
       return view.size == size && view.dtype == weights.dtype && view.device == weights.device &&
              view.layout.channels == weights.layout.channels && view.layout.positions == weights.layout.positions;
     };
+    if (weights.device != context.device)
+      throw InvalidArgument(name_of(t) + ": weights: lies on another device than the one of the context");
     if (weights.size != size) refuse(name_of(t) + ": weights", to_text(size) + " elements", to_text(weights.size));
     if (size > 0 && !weights.data) refuse(name_of(t) + ": weights", "memory", "a null pointer");
     if (!parameters().in_place && size > 0 && !(pruned.data && fits(pruned)))

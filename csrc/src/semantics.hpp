@@ -1,8 +1,11 @@
 // Every formula of docs/semantics.md, once. Magnitudes are compared as keys: the bit pattern of |w| as
 // float32, an unsigned integer that grows with |w|. Keys make every comparison exact and independent of the
 // flush-to-zero state of the calling thread, which frameworks switch on. Functions are static: kernels.cpp is
-// compiled for several instruction sets, and no copy of one may serve another.
+// compiled for several instruction sets, and no copy of one may serve another. Those marked PRUNECELL_HOST_DEVICE run
+// in CUDA kernels too.
 #pragma once
+
+#include "host_device.hpp"
 
 #include <bit>
 #include <cmath>
@@ -22,13 +25,13 @@ static inline float f32(double x) {
 }
 
 /// The float32 whose bits are `key`, as a double; without reading a denormal, which the hardware may take for 0.
-static inline double magnitude_of(std::uint32_t key) {
+PRUNECELL_HOST_DEVICE static inline double magnitude_of(std::uint32_t key) {
   return key < 0x00800000u ? double(key) * 0x1p-149 : double(std::bit_cast<float>(key));
 }
 
 /// f32(d * f32(k)) as a key. The double product of two float32 is exact, so that one rounding is left;
 /// denormal operands and results go through integers, since the hardware may read or write them as 0.
-static inline std::uint32_t limit_key(float delta, std::int64_t k) {
+PRUNECELL_HOST_DEVICE static inline std::uint32_t limit_key(float delta, std::int64_t k) {
   const double product = magnitude_of(std::bit_cast<std::uint32_t>(delta)) * double(float(k));
   if (product < 0x1p-126) return std::uint32_t(std::nearbyint(product * 0x1p149));
   return std::bit_cast<std::uint32_t>(float(product));
@@ -37,7 +40,7 @@ static inline std::uint32_t limit_key(float delta, std::int64_t k) {
 /// Smallest k >= 1 whose limit reaches `key`, which is at most limit_key(delta, max_level). Limits never fall with k,
 /// but may repeat: a search that doubles its step from the quotient, which is a few levels off at most until float32
 /// no longer holds k, and ends by bisection.
-static inline std::int64_t level_of(float delta, std::uint32_t key) {
+PRUNECELL_HOST_DEVICE static inline std::int64_t level_of(float delta, std::uint32_t key) {
   const auto reaches = [=](std::int64_t k) { return limit_key(delta, k) >= key; };
   const double quotient = magnitude_of(key) / magnitude_of(std::bit_cast<std::uint32_t>(delta));
   std::int64_t low = 0, high = quotient < 1 ? 1 : quotient < 0x1p62 ? std::int64_t(quotient) : max_level;
@@ -83,18 +86,18 @@ struct BFloat16 {
   std::uint16_t bits;
 };
 
-static inline std::uint32_t key(float w) { return std::bit_cast<std::uint32_t>(w) & 0x7fffffffu; }
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(float w) { return std::bit_cast<std::uint32_t>(w) & 0x7fffffffu; }
 
-static inline std::uint32_t key(BFloat16 w) { return std::uint32_t(w.bits & 0x7fffu) << 16; }
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(BFloat16 w) { return std::uint32_t(w.bits & 0x7fffu) << 16; }
 
-static inline std::uint32_t key(Float16 w) {
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(Float16 w) {
   const std::uint32_t magnitude = w.bits & 0x7fffu;
   const std::uint32_t rebias = magnitude < 0x7c00u ? 112u << 23 : 224u << 23;  // Inf and NaN to the top
   const float denormal = float(std::int32_t(magnitude)) * 0x1p-24f;
   return magnitude < 0x0400u ? std::bit_cast<std::uint32_t>(denormal) : (magnitude << 13) + rebias;
 }
 
-static inline std::uint32_t key(double w) {
+PRUNECELL_HOST_DEVICE static inline std::uint32_t key(double w) {
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(w) & ~(std::uint64_t(1) << 63);
   const double magnitude = std::bit_cast<double>(bits);
   const float nearest = float(magnitude);
@@ -145,7 +148,7 @@ template <class Word>
 struct Product {
   Word high, low;
 };
-static inline Product<std::uint32_t> product(std::uint32_t a, std::uint32_t b) {
+PRUNECELL_HOST_DEVICE static inline Product<std::uint32_t> product(std::uint32_t a, std::uint32_t b) {
   const std::uint64_t wide = std::uint64_t(a) * b;
   return {std::uint32_t(wide >> 32), std::uint32_t(wide)};
 }
@@ -159,8 +162,8 @@ struct PhiloxBlock {
 };
 
 template <class Word>
-static inline PhiloxBlock<Word> philox(Word block_low, Word block_high, std::uint32_t tensor, std::uint32_t rise,
-                                       std::uint64_t seed) {
+PRUNECELL_HOST_DEVICE static inline PhiloxBlock<Word> philox(Word block_low, Word block_high, std::uint32_t tensor,
+                                                             std::uint32_t rise, std::uint64_t seed) {
   Word c0 = block_low, c1 = block_high, c2 = Word(tensor), c3 = Word(rise);
   std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -174,8 +177,8 @@ static inline PhiloxBlock<Word> philox(Word block_low, Word block_high, std::uin
   }
   return {{c0, c1, c2, c3}};
 }
-static inline PhiloxBlock<std::uint32_t> philox(std::uint64_t block, std::uint32_t tensor, std::uint32_t rise,
-                                                std::uint64_t seed) {
+PRUNECELL_HOST_DEVICE static inline PhiloxBlock<std::uint32_t> philox(std::uint64_t block, std::uint32_t tensor,
+                                                                      std::uint32_t rise, std::uint64_t seed) {
   return philox(std::uint32_t(block), std::uint32_t(block >> 32), tensor, rise, seed);
 }
 

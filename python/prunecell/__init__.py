@@ -7,9 +7,10 @@ arrays; `prunecell.torch` attaches cells to a PyTorch model. Importing it needs 
 from importlib import import_module
 from types import ModuleType
 
-from prunecell import cells, config, quantizer
+from prunecell import cells, config, cuda, quantizer
 from prunecell._core import (
     BadFile,
+    DeviceError,
     DeviceUnavailable,
     Error,
     Figures,
@@ -35,6 +36,7 @@ from prunecell.quantizer import PruneCell
 
 __all__ = [
     "BadFile",
+    "DeviceError",
     "DeviceUnavailable",
     "Error",
     "Figures",
@@ -51,6 +53,7 @@ __all__ = [
     "cells",
     "config",
     "count_zeros",
+    "cuda",
     "load",
     "load_ini",
     "pack_weights",

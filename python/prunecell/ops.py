@@ -1,7 +1,9 @@
 """The plain operations, each for one array or for a list of arrays.
 
-An array is a numpy array (bfloat16: any whose dtype has that name) or an object with `__dlpack__`,
-of float16, bfloat16, float32 or float64, any shape; numpy arrays are C-contiguous, others dense.
+An array is a numpy array (bfloat16: any whose dtype has that name) or an object with `__dlpack__`
+or `__cuda_array_interface__`, of float16, bfloat16, float32 or float64, any shape; numpy arrays are
+C-contiguous, others dense. Arrays of a CUDA device are worked on there, on the stream of their
+framework; the masks of a call lie on the device of its arrays (`Mask.to`). docs/cuda.md.
 A list is one operation: every level is decided before anything is written, and a call that raises
 has changed nothing. Results are equal bit for bit for any number of `threads` (0: as many as
 OpenMP would use).
@@ -152,7 +154,7 @@ def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) ->
     """
     arrays, many = _listed(weights)
     outs = None if out is None else _listed(out)[0]
-    _core.apply_masks(arrays, _masks("mask", mask), outs, threads=threads)
+    _core.apply_masks(arrays, _masks("mask", mask), outs, ask=False, threads=threads)
     written = arrays if outs is None else outs
     return written if many else written[0]
 
@@ -193,8 +195,11 @@ def empty_like(array: Array, shape: tuple[int, ...]) -> Array:
         return np.empty(shape, dtype=array.dtype)
     if hasattr(array, "new_empty"):
         return array.new_empty(shape)
+    if hasattr(array, "__array_namespace__"):  # CuPy
+        return array.__array_namespace__().empty(shape, dtype=array.dtype, device=array.device)
     raise InvalidType(
-        f"expected a numpy array or a torch tensor to make one like it, got {type(array).__name__}"
+        "expected a numpy array, a torch tensor or one of the array API standard to make one like "
+        f"it, got {type(array).__name__}"
     )
 
 

@@ -1,6 +1,7 @@
 // Rebuilds held against the reference.
 #pragma once
 
+#include "axis.hpp"
 #include "reference.hpp"
 
 #include <prunecell/error.hpp>
@@ -17,7 +18,7 @@ inline Result build(Weights& weights, const Mask& mask, const Rule& rule, const 
   const Job job{
       .weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
   Result result;
-  build_masks({.threads = threads}, {&job, 1}, {&result, 1});
+  axis::build_masks({.threads = threads}, {&job, 1}, {&result, 1});
   return result;
 }
 

@@ -1,3 +1,4 @@
+#include "axis.hpp"
 #include "reference.hpp"
 
 #include <prunecell/error.hpp>
@@ -24,7 +25,7 @@ LevelSearch search_in_parts(Weights& weights, std::int64_t parts, float threshol
       piece.size = end - begin;
       std::vector<std::int64_t> counters(LevelSearch::counter_count);
       const LevelJob job{.search = &searches[std::size_t(p)], .weights = piece, .counters = counters.data()};
-      count_levels({.threads = threads}, {&job, 1});
+      axis::count_levels({.threads = threads}, {&job, 1});
       for (std::size_t c = 0; c < totals.size(); ++c) totals[c] += counters[c];
     }
     for (LevelSearch& search : searches) search.advance(totals);
@@ -59,8 +60,8 @@ TEST_CASE("any number of threads counts the same") {
   std::vector<std::int64_t> first(LevelSearch::counter_count), second(LevelSearch::counter_count);
   const LevelJob one{.search = &search, .weights = weights.view(), .counters = first.data()};
   const LevelJob many{.search = &search, .weights = weights.view(), .counters = second.data()};
-  count_levels({.threads = 1}, {&one, 1});
-  count_levels({.threads = 7}, {&many, 1});
+  axis::count_levels({.threads = 1}, {&one, 1});
+  axis::count_levels({.threads = 7}, {&many, 1});
   CHECK(first == second);
 }
 
@@ -72,7 +73,7 @@ TEST_CASE("counters are added to, jobs may share them, an old mask counts as zer
     std::vector<std::int64_t> counters(LevelSearch::counter_count);
     const LevelJob job{.search = &search, .weights = weights.view(), .old = old.view(), .counters = counters.data()};
     const LevelJob jobs[] = {job, job};
-    count_levels({}, jobs);
+    axis::count_levels({}, jobs);
     search.advance(counters);
   }
   CHECK(search.level() == reference::iter_nonstruct(weights, 0.5f, 0.01f, &old).level);
@@ -100,7 +101,7 @@ TEST_CASE("a search in the wrong state says so") {
   CHECK_THROWS_AS(done.advance(counters), WrongState);
   Weights weights = reference::ties(DType::float32, 10);
   const LevelJob job{.search = &done, .weights = weights.view(), .counters = counters.data()};
-  CHECK_THROWS_AS(count_levels({}, {&job, 1}), WrongState);
+  CHECK_THROWS_AS(axis::count_levels({}, {&job, 1}), WrongState);
 }
 
 TEST_CASE("wrong totals and jobs are refused and change nothing") {
@@ -109,7 +110,7 @@ TEST_CASE("wrong totals and jobs are refused and change nothing") {
   std::vector<std::int64_t> counters(LevelSearch::counter_count);
   CHECK_THROWS_AS(search.advance(counters), InvalidArgument);  // of no weights
   const LevelJob job{.search = &search, .weights = weights.view(), .counters = counters.data()};
-  count_levels({}, {&job, 1});
+  axis::count_levels({}, {&job, 1});
   CHECK_THROWS_AS(search.advance(std::span(counters).first(10)), InvalidArgument);
   std::vector<std::int64_t> twice = counters;
   for (std::int64_t& count : twice) count *= 2;
@@ -125,10 +126,10 @@ TEST_CASE("wrong totals and jobs are refused and change nothing") {
 
   LevelJob bad = job;
   bad.search = nullptr;
-  CHECK_THROWS_AS(count_levels({}, {&bad, 1}), InvalidArgument);
+  CHECK_THROWS_AS(axis::count_levels({}, {&bad, 1}), InvalidArgument);
   bad = job;
   bad.counters = nullptr;
-  CHECK_THROWS_AS(count_levels({}, {&bad, 1}), InvalidArgument);
+  CHECK_THROWS_AS(axis::count_levels({}, {&bad, 1}), InvalidArgument);
   CHECK_THROWS_AS(LevelSearch(-1, 0.5f, 0.01f), InvalidArgument);
   CHECK_THROWS_AS(LevelSearch(10, 1.5f, 0.01f), InvalidArgument);
   CHECK_THROWS_AS(LevelSearch(10, 0.5f, 0.0f), InvalidArgument);
@@ -143,7 +144,7 @@ TEST_CASE("sizes beyond 32 bits need no such memory to be searched") {
   while (!search.done()) {
     std::vector<std::int64_t> counters(LevelSearch::counter_count);
     const LevelJob job{.search = &search, .weights = one.view(), .counters = counters.data()};
-    count_levels({}, {&job, 1});
+    axis::count_levels({}, {&job, 1});
     for (std::int64_t& count : counters) count *= size;
     search.advance(counters);
   }

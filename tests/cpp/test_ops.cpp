@@ -1,3 +1,4 @@
+#include "axis.hpp"
 #include "checks.hpp"
 
 #include "semantics.hpp"
@@ -159,32 +160,32 @@ TEST_CASE("masks follow the logical index whatever the layout in memory") {
       const Job jobs[] = {{.weights = memory.view(layout), .out = alike.view(layout), .mask = mask.view()},
                           {.weights = memory.view(layout), .out = rows.view(), .mask = mask.view()}};
       Result results[2];
-      apply_masks({}, jobs, results);
+      axis::apply_masks({}, jobs, results);
       for (std::int64_t i = 0; i < size; ++i) {
         const std::uint64_t expected = mask.kept(i) ? logical.bits(i) : 0;
         REQUIRE(alike.bits(offset_of(i, layout)) == expected);
         REQUIRE(rows.bits(i) == expected);
       }
       const Job otherwise{.weights = memory.view(layout), .otherwise = other.view(layout), .mask = mask.view()};
-      apply_masks({}, {&otherwise, 1}, {results, 1});
+      axis::apply_masks({}, {&otherwise, 1}, {results, 1});
       for (std::int64_t i = 0; i < size; ++i) {
         const std::int64_t at = offset_of(i, layout);
         REQUIRE(memory.bits(at) == (mask.kept(i) ? logical.bits(i) : other.bits(at)));
       }
       Weights fused = in_layout(logical, layout);
       const Job rebuild{.weights = fused.view(layout), .mask = mask.view(), .rule = magnitude(0.4f, 0.01f)};
-      rebuild_and_apply({}, {&rebuild, 1}, {results, 1});
+      axis::rebuild_and_apply({}, {&rebuild, 1}, {results, 1});
       for (std::int64_t i = 0; i < size; ++i)
         REQUIRE(fused.bits(offset_of(i, layout)) == (mask.kept(i) ? logical.bits(i) : 0));
       // Packed values lie in logical order.
       Weights values(dtype, size - mask.zeros()), unpacked(dtype, size);
       const Job pack{.weights = fused.view(layout), .out = values.view(), .mask = mask.view()};
-      pack_weights({}, {&pack, 1}, {results, 1});
+      axis::pack_weights({}, {&pack, 1}, {results, 1});
       std::int64_t found = 0;
       for (std::int64_t i = 0; i < size; ++i)
         if (mask.kept(i)) REQUIRE(values.bits(found++) == logical.bits(i));
       const Job unpack{.weights = values.view(), .out = unpacked.view(layout), .mask = mask.view()};
-      unpack_weights({}, {&unpack, 1}, {results, 1});
+      axis::unpack_weights({}, {&unpack, 1}, {results, 1});
       REQUIRE(unpacked.bytes() == fused.bytes());
     }
 }
@@ -200,7 +201,7 @@ TEST_CASE("applying is a select at any alignment, and touches nothing else") {
         std::ranges::copy(weights.bytes(), memory.begin() + std::ptrdiff_t(shift));
         const Job job{.weights = {memory.data() + shift, size, dtype, {}, {}}, .mask = mask.view()};
         Result result;
-        apply_masks({}, {&job, 1}, {&result, 1});
+        axis::apply_masks({}, {&job, 1}, {&result, 1});
         REQUIRE(result.zeros == mask.zeros());
         for (std::size_t b = 0; b < memory.size(); ++b) {
           const bool inside = b >= shift && b < shift + bytes;
@@ -211,7 +212,7 @@ TEST_CASE("applying is a select at any alignment, and touches nothing else") {
           REQUIRE(memory[b] == expected);
         }
         const std::vector<std::byte> once = memory;
-        apply_masks({}, {&job, 1}, {&result, 1});
+        axis::apply_masks({}, {&job, 1}, {&result, 1});
         REQUIRE_FALSE(result.changed);
         REQUIRE(memory == once);
       }
@@ -222,7 +223,7 @@ TEST_CASE("zeros of both signs are counted, denormals are none") {
   for (std::int64_t i = 0; i < 4000; ++i) weights.set_bits(i, i % 4 == 0 ? 0x80000000u : i % 4 == 1 ? 0u : 1u);
   const Job job{.weights = weights.view()};
   Result result;
-  count_zeros({}, {&job, 1}, {&result, 1});
+  axis::count_zeros({}, {&job, 1}, {&result, 1});
   CHECK(result.zeros == 2000);
 }
 
@@ -245,7 +246,7 @@ TEST_CASE("flushed denormals change no mask") {
       const bool flushed = reference::with_flushed_denormals([&, w = weights, d = delta] {
         result = build(*w, mask, magnitude(threshold, d));
         const Job job{.weights = w->view()};
-        count_zeros({}, {&job, 1}, {&zeros, 1});
+        axis::count_zeros({}, {&job, 1}, {&zeros, 1});
       });
       if (!flushed) return;
       CHECK(result.level == expected.level);
@@ -264,7 +265,7 @@ TEST_CASE("one unreachable tensor of many leaves every byte as it was, and is na
       {.weights = bad.view(), .mask = masks[1].view(), .rule = magnitude(0.5f, 0.01f), .name = "conv1"}};
   Result results[2];
   CHECK_THROWS_WITH_AS(
-      rebuild_and_apply({}, jobs, results),
+      axis::rebuild_and_apply({}, jobs, results),
       "tensor 'conv1': threshold 0.5 asks for 5 of 10 weights, but only 3 lie within any multiple of delta "
       "0.01; out of reach are 3 NaN, 4 Inf and 0 finite weights",
       UnreachableThreshold);
@@ -275,7 +276,7 @@ TEST_CASE("one unreachable tensor of many leaves every byte as it was, and is na
 std::string refusal(const Context& context, const Job& job) {
   Result result;
   try {
-    build_masks(context, {&job, 1}, {&result, 1});
+    axis::build_masks(context, {&job, 1}, {&result, 1});
   } catch (const InvalidArgument& error) {
     return error.what();
   } catch (const DeviceUnavailable&) {
@@ -302,24 +303,27 @@ TEST_CASE("wrong arguments are refused by name") {
   CHECK(with([](Job& j) { j.weights.layout = {3, 2}; }).starts_with("tensor 0: weights.layout: expected"));
   CHECK(with([](Job& j) { j.weights.layout = {0, 2}; }).starts_with("tensor 0: weights.layout: expected"));
   CHECK(with([](Job& j) {
-          j.weights.device = {Device::Kind::cuda, 0};
+          j.weights.device = {Device::Kind::cuda, 7};
         }).starts_with("tensor 0: weights: lies on another"));
   CHECK(with([](Job& j) { j.rule.threshold = 1.5f; }) == "tensor 0: threshold: expected a number from 0 to 1, got 1.5");
   CHECK(with([](Job& j) { j.rule.threshold = NAN; }).starts_with("tensor 0: threshold:"));
   CHECK(with([](Job& j) { j.rule.delta = 0; }).starts_with("tensor 0: delta:"));
   CHECK(with([&](Job& j) { j.old = {mask.view().words, 9}; }) == "tensor 0: old mask.size: expected 10, got 9");
   CHECK(refusal({.threads = -1}, good) == "context.threads: expected 0 or more, got -1");
-  CHECK(refusal({.device = {Device::Kind::cuda, 0}}, good) == "device unavailable");
-  CHECK_THROWS_AS(build_masks({}, {&good, 1}, {}), InvalidArgument);
+  CHECK(refusal({.device = {Device::Kind::cuda, 0}}, good) ==
+        (axis::on_cuda() ? "tensor 0: weights: lies on another device than the one of the context"
+                         : "device unavailable"));
+  Result two[2];
+  CHECK_THROWS_AS(axis::build_masks({}, {&good, 1}, two), InvalidArgument);
   CHECK_THROWS_AS(need(-1, 0.5f), InvalidArgument);
   CHECK_THROWS_AS(need(10, -0.5f), InvalidArgument);
 }
 
 TEST_CASE("no jobs are no work") {
-  build_masks({}, {}, {});
-  rebuild_and_apply({}, {}, {});
-  apply_masks({}, {}, {});
-  count_zeros({}, {}, {});
+  axis::build_masks({}, {}, {});
+  axis::rebuild_and_apply({}, {}, {});
+  axis::apply_masks({}, {}, {});
+  axis::count_zeros({}, {}, {});
 }
 
 TEST_CASE("seeds of names are the written hash") {
@@ -342,7 +346,7 @@ TEST_CASE("indices beyond 32 bits are exact") {
   const TensorView view{halves, size, DType::float16, {}, {}};
   const Job job{.weights = view, .mask = mask.view(), .rule = magnitude(0.9f, 0.001f)};
   Result result;
-  rebuild_and_apply({}, {&job, 1}, {&result, 1});
+  axis::rebuild_and_apply({}, {&job, 1}, {&result, 1});
   CHECK(result.level == 1);
   CHECK(result.zeros == size - 4);
   CHECK(mask.zeros() == size - 4);

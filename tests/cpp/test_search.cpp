@@ -1,4 +1,5 @@
 // Tensors of many tiles, where a rebuild narrows its bracket from pass to pass, and data that leads its guesses astray.
+#include "axis.hpp"
 #include "checks.hpp"
 
 #include "cpu/kernels.hpp"
@@ -109,7 +110,7 @@ TEST_CASE("many tensors of all sizes in one call get the masks that each gets al
       jobs.push_back({.weights = weights.view(), .mask = masks.back().view(), .rule = checks::magnitude(0.9f, 1e-3f)});
     }
     std::vector<Result> results(jobs.size());
-    build_masks({.threads = threads}, jobs, results);
+    axis::build_masks({.threads = threads}, jobs, results);
     for (std::size_t t = 0; t < tensors.size(); ++t) {
       const auto expected = reference::iter_nonstruct(tensors[t], 0.9f, 1e-3f);
       REQUIRE(results[t].level == expected.level);

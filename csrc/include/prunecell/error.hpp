@@ -30,6 +30,11 @@ struct DeviceUnavailable : Error {
   using Error::Error;
 };
 
+/// A device that is there failed: out of memory, or a fault of an earlier kernel on it.
+struct DeviceError : Error {
+  using Error::Error;
+};
+
 /// A file whose content is not what its format requires.
 struct BadFile : Error {
   using Error::Error;

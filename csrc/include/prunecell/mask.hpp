@@ -1,4 +1,5 @@
-// A mask that owns its bits.
+// A mask that owns its bits, on the CPU or on a CUDA device. Reading the bits of a mask on a CUDA device (zeros, kept,
+// saved, to, copies) waits for all that the device has been asked for.
 #pragma once
 
 #include <prunecell/types.hpp>
@@ -14,8 +15,8 @@ class Mask {
  public:
   Mask() = default;
 
-  /// All weights kept. Throws InvalidArgument for a shape element_count() rejects.
-  explicit Mask(Shape shape);
+  /// All weights kept. Throws InvalidArgument for a shape element_count() rejects, DeviceUnavailable.
+  explicit Mask(Shape shape, Device device = {});
 
   /// Reads the saved form: rows of `ceil(columns / 8)` bytes, little bit order, where rows is the first
   /// extent (1 for a scalar) and columns the product of the others. Padding bits are ignored.
@@ -28,25 +29,40 @@ class Mask {
   Mask& operator=(Mask&&) noexcept = default;
   ~Mask() = default;
 
-  /// Copies the bits of a mask of equal shape into this mask's own storage.
+  /// Copies the bits of a mask of equal shape, on whatever device, into this mask's own storage.
   void assign_bits(const Mask& other);
+
+  /// A copy on a device.
+  Mask to(Device device) const;
 
   const Shape& shape() const { return shape_; }
   std::int64_t size() const { return size_; }
-  MaskView view() const { return {words_.get(), size_}; }
+  Device device() const { return words_.get_deleter().device; }
+  MaskView view() const { return {words_.get(), size_, device()}; }
 
   /// Number of pruned weights.
   std::int64_t zeros() const;
-  bool kept(std::int64_t index) const { return words_[index / 32] >> (index % 32) & 1u; }
+  bool kept(std::int64_t index) const { return word(index / 32) >> (index % 32) & 1u; }
 
   /// The saved form, see from_saved(); padding bits are 0.
   std::vector<std::byte> saved() const;
   static std::size_t saved_size(const Shape& shape);
 
  private:
+  struct Release {
+    Device device;
+    void operator()(std::uint32_t* words) const;
+  };
+  using Words = std::unique_ptr<std::uint32_t[], Release>;
+  static Words make_words(std::int64_t size, Device device);
+
+  bool on_cpu() const { return device().kind == Device::Kind::cpu; }
+  std::uint32_t word(std::int64_t number) const { return on_cpu() ? words_[number] : fetch_word(number); }
+  std::uint32_t fetch_word(std::int64_t number) const;
+
   Shape shape_ = {0};
   std::int64_t size_ = 0;
-  std::unique_ptr<std::uint32_t[]> words_;
+  Words words_;
 };
 
 }  // namespace prunecell

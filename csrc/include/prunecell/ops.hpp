@@ -1,23 +1,41 @@
-// The operations. Each one takes a context and a list of jobs and fills one result per job; one tensor is
-// a list of one. Every argument of every job is checked, and every level decided, before any byte is
-// written: a call that throws has changed nothing. What a mask is, to the bit: docs/semantics.md.
+// The operations. Each one takes a context and a list of jobs and fills one result per job, or none where the list of
+// results is empty; one tensor is a list of one. Every argument of every job is checked, and every level decided,
+// before any byte is written: a call that throws has changed nothing. What a mask is, to the bit: docs/semantics.md.
 //
-// Results are equal bit for bit for any thread count. Work arrays are a few hundred KiB per thread and 16 KiB per
-// tensor of the call.
+// Results are equal bit for bit for any thread count and device. Work arrays are a few hundred KiB per thread and 16
+// KiB per tensor of the call.
+//
+// On a CUDA device an operation runs in the order of the context's stream. A call that wants results waits for it; one
+// that wants none, or whose context has a ticket, does not, and can be captured into a graph. There a threshold that is
+// out of reach, or values that do not fit their mask, make the whole call write nothing; who waits gets the error.
 #pragma once
 
 #include <prunecell/types.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace prunecell {
 
+/// Work memory on a CUDA device, for a framework that pools it: 256-byte aligned, used in the order of the stream until
+/// `release`, which must not throw. `allocate` returns null where there is none.
+struct Allocator {
+  void* (*allocate)(void* state, std::size_t bytes, void* stream);
+  void (*release)(void* state, void* memory, void* stream);
+  void* state = nullptr;
+};
+
+class Ticket;  // ticket.hpp
+
 /// Where and how an operation runs.
 struct Context {
   Device device = {};
-  int threads = 0;  ///< at most this many; 0: as many as OpenMP would use
+  int threads = 0;                       ///< CPU: at most this many; 0: as many as OpenMP would use
+  void* stream = nullptr;                ///< CUDA: a cudaStream_t of the device; null: the default stream
+  const Allocator* allocator = nullptr;  ///< CUDA: null: the memory pool of the device
+  Ticket* ticket = nullptr;              ///< takes the results instead of the `results` of the call
 };
 
 /// Which weights go.

@@ -8,6 +8,11 @@
 //                   cell.back_propagate(context, tensors); backward, after the gradients are there
 //                   cell.update(context, tensors, batch_size); after the optimizer's step
 //   at the end of an epoch: cell.end_epoch(context, tensors);
+//
+// On a CUDA device no call waits. Masks lie where the weights lie, and move there with the next call that lists them. A
+// rise is counted when it is asked for; where its threshold turns out to be unreachable, the device has written
+// nothing, and the next call that asks what became of it (wait, figures, save, set_mask, initialize, another rise)
+// throws, the cells of the call being as before it. Each call takes effect in the order of its stream.
 #pragma once
 
 #include <prunecell/mask.hpp>
@@ -17,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,6 +45,10 @@ struct Figures {
   std::int64_t level = 0;  ///< k of IterNonStruct at the last rebuild
   float asked = 0;         ///< threshold of the last rebuild
 
+  void take(const Result& result) {
+    zeros = result.zeros;
+    level = result.level;
+  }
   double reached() const { return size ? double(zeros) / double(size) : 0; }
   double overshoot() const { return reached() - asked; }
 };
@@ -110,7 +120,10 @@ class PruneCell {
   std::size_t tensor_count() const { return tensors_.size(); }
   const Shape& shape(std::size_t tensor) const { return at(tensor).shape; }
   const std::string& tensor_name(std::size_t tensor) const { return at(tensor).name; }
-  const Figures& figures(std::size_t tensor) const { return at(tensor).figures; }
+  /// Waits for the last rebuild and takes over its figures, or takes it back and throws UnreachableThreshold.
+  void wait() const;
+  /// After wait().
+  const Figures& figures(std::size_t tensor) const;
   /// The mask in force; nullptr where none is built (mode Identity, or before initialize): all weights kept.
   const Mask* mask(std::size_t tensor) const;
   /// Times that masks were enforced since the schedule was last driven.
@@ -130,16 +143,34 @@ class PruneCell {
     bool dropped = false;
   };
 
+  /// A rebuild whose results are still on the device, and what it replaced.
+  struct Pending {
+    struct Entry {
+      std::size_t tensor;
+      Figures figures;
+      bool initialized;
+      bool fresh;  ///< had no mask
+    };
+    std::shared_ptr<const Ticket> ticket;
+    std::size_t first;  ///< of the cell's results among those of the ticket
+    Schedule schedule;
+    std::vector<Entry> entries;
+  };
+
+  void take_back(const Pending& pending) const;
+  void move_mask(std::size_t tensor, Device device);
   const Tensor& at(std::size_t tensor) const;
   std::string name_of(std::size_t tensor) const;
   void require_initialized(const char* call) const;
   void check_count(std::span<const CellTensor> tensors) const;
-  void check_tensors(std::span<const CellTensor> tensors) const;
+  void check_tensors(const Context& context, std::span<const CellTensor> tensors) const;
   void check_state(const CellState& state, bool keep_parameters) const;
-  void enforce(std::span<const CellTensor> tensors, std::vector<Job>& jobs) const;
+  void enforce(const Context& context, std::span<const CellTensor> tensors, std::vector<Job>& jobs);
 
-  Schedule schedule_;
-  std::deque<Tensor> tensors_;  ///< no vector: mask() hands out addresses, which add_tensor() must not move
+  // Mutable, since who asks for a figure first has to take over, or take back, what became of a rebuild.
+  mutable Schedule schedule_;
+  mutable std::deque<Tensor> tensors_;  ///< no vector: mask() hands out addresses, which add_tensor() must not move
+  mutable std::optional<Pending> pending_;
   std::int64_t idle_enforcements_ = 0;
 };
 

@@ -69,6 +69,7 @@ struct TensorView {
 struct MaskView {
   std::uint32_t* words = nullptr;
   std::int64_t size = 0;
+  Device device = {};
 };
 
 constexpr std::int64_t word_count(std::int64_t bits) { return bits / 32 + (bits % 32 != 0); }

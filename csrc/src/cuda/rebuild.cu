@@ -1,0 +1,67 @@
+// The second half of a rebuild: the mask of each job by its decision, and the weights masked while they are at hand.
+// The count of zeros is that of the bits written, so that it needs no pass of its own.
+#include "select.cuh"
+#include "steps.hpp"
+
+namespace prunecell::cuda {
+namespace {
+
+/// Bits of the weights that stay, by the job's decision. `keys` is asked for where they decide.
+template <int width, class Keys>
+__device__ std::uint32_t decide_bits(const Search& search, Filler filler, std::int64_t first, std::uint32_t old,
+                                     Keys&& keys_of_lane) {
+  if (search.state == Search::State::keep_old) return old;
+  if (search.state == Search::State::prune_all) return 0;
+  const LaneKeys<width> keys = keys_of_lane();
+  std::uint32_t stays = 0;
+#pragma unroll
+  for (int i = 0; i < width; ++i) {
+    const bool spared = keys.key[i] == search.limit && first + i >= search.tie_end;
+    stays |= std::uint32_t(keys.key[i] > search.limit || spared) << i;
+  }
+  return filler == Filler::random ? stays & old : stays;
+}
+
+template <class Weight, bool apply>
+__device__ void write_run(const Batch& batch, int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
+  using Bits = typename Weight::Bits;
+  constexpr int width = Lane<Bits>::size;
+  const Search search = batch.searches[number];
+  const bool by_magnitude = job.filler == Filler::iter_nonstruct;
+  unsigned long long zeros = 0;
+  bool changed = false;
+  for_each_lane<width>(begin, end, [&](std::int64_t first, int count) {
+    const std::uint32_t old = kept_bits(job.old, first, count);
+    Lane<Bits> weights = {};
+    if (apply || by_magnitude) weights = load<Bits>(job.weights, job.size, first, count);
+    const std::uint32_t kept = low_bits(count) & decide_bits<width>(search, job.filler, first, old, [&] {
+                                 if (!by_magnitude) return random_keys<width>(job, first);
+                                 LaneKeys<width> keys = magnitude_keys<Weight>(weights);
+                                 for (int i = 0; i < width; ++i)
+                                   if (!(old >> i & 1u)) keys.key[i] = 0;
+                                 return keys;
+                               });
+    __syncwarp();  // all lanes have read the old bits, which may be those that are written here
+    store_bits<width>(job.mask, first, count, kept);
+    zeros += unsigned(count - __popc(kept));
+    if constexpr (apply) changed |= select_lane<Bits>(job, first, count, weights, kept);
+  });
+  add_to_result(batch.outcomes[number].result, zeros, changed);
+}
+
+template <bool apply>
+__global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) write_masks(Batch batch) {
+  if (*batch.failed != 0) return;
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
+    with_weight_type(job.dtype,
+                     [&](auto weight) { write_run<decltype(weight), apply>(batch, number, job, begin, end); });
+  });
+}
+
+}  // namespace
+
+void write(const Session& session, Apply apply) {
+  session.launch(apply == Apply::yes ? write_masks<true> : write_masks<false>, session.batch().tiles, session.batch());
+}
+
+}  // namespace prunecell::cuda
