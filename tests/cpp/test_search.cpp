@@ -1,4 +1,5 @@
-// Tensors of many tiles, where a rebuild narrows its bracket from pass to pass, and data that leads its guesses astray.
+// Tensors of many tiles, where a rebuild on the CPU narrows its bracket from pass to pass, and data that leads its
+// guesses astray. A suite of its own: too much for kernels that run on fibers.
 #include "axis.hpp"
 #include "checks.hpp"
 
@@ -53,6 +54,8 @@ Weights made(const Value& value, std::int64_t size) {
   for (std::int64_t i = 0; i < size; ++i) out.set(i, value(i, size, double(random() >> 11) * 0x1p-53));
   return out;
 }
+
+TEST_SUITE_BEGIN("large");
 
 TEST_CASE("no data leads a rebuild to a wrong mask, for coarse and fine grids and any number of threads") {
   for (const auto& [name, value] : data)
@@ -118,5 +121,7 @@ TEST_CASE("many tensors of all sizes in one call get the masks that each gets al
     }
   }
 }
+
+TEST_SUITE_END();
 
 }  // namespace
