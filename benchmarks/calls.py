@@ -49,9 +49,10 @@ def numpy_weights() -> Any:
     return (0.05 * np.random.default_rng(1).standard_normal(SIZE)).astype(np.float32)
 
 
-def cell_of(weights: Any) -> prunecell.PruneCell:
+def cell_of(*arrays: Any) -> prunecell.PruneCell:
     cell = prunecell.PruneCell(**STATIC)
-    cell.add_weights(weights)
+    for weights in arrays:
+        cell.add_weights(weights)
     cell.initialize()
     return cell
 
@@ -59,9 +60,11 @@ def cell_of(weights: Any) -> prunecell.PruneCell:
 def array_cases(kind: str, weights: Callable[[], Any]) -> Iterator[Case]:
     one = cell_of(weights())
     many = [cell_of(weights()) for _ in range(BATCH)]
+    bound = cell_of(*(weights() for _ in range(BATCH)))
     arrays = [weights() for _ in range(BATCH)]
     masks = prunecell.rebuild_and_apply(arrays, threshold=0.5)
     yield Case(kind, "propagate", 1, one.propagate)
+    yield Case(kind, "propagate", BATCH, bound.propagate)
     yield Case(kind, "update", 1, lambda: one.update(32))
     yield Case(kind, "update", BATCH, lambda: quantizer.update(many, 32))
     yield Case(kind, "apply", 1, lambda: prunecell.apply_mask(arrays[0], masks[0]))

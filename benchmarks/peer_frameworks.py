@@ -115,6 +115,33 @@ def nncf(weights: Weights, *_: Any) -> Job:
     return Job(work, kept=lambda mask: mask.numpy())
 
 
+def nni(weights: Weights, *_: Any) -> Job:
+    from nni.compression.pruning import LevelPruner
+
+    config = [{"op_types": ["Linear"], "sparse_ratio": THRESHOLD}]
+    return Job(
+        lambda pruner: pruner.compress()[1],
+        kept=lambda masks: masks["0"]["weight"].numpy() != 0,
+        prepare=lambda: (LevelPruner(nn.Sequential(layer(weights)), config),),
+    )
+
+
+def llmcompressor(weights: Weights, *_: Any) -> Job:
+    """What its modifier calls for each layer, which itself takes part in a training run."""
+    from llmcompressor.modifiers.pruning.utils.pytorch import (
+        PruningMaskCreatorArgs,
+        PruningMaskFactory,
+    )
+
+    create = PruningMaskFactory.create_mask_creator("unstructured")
+    parameter = layer(weights).weight.detach()
+
+    def work() -> Any:
+        return create(PruningMaskCreatorArgs(parameter, THRESHOLD, scores=parameter.abs()))
+
+    return Job(work, kept=lambda mask: mask.numpy())
+
+
 def aidge(weights: Weights, *_: Any) -> Job:
     import aidge_backend_cpu
     import aidge_core

@@ -54,16 +54,16 @@ PEERS: dict[str, Callable[..., Job]] = {
     "torch.ao WeightNormSparsifier": frameworks.weight_norm_sparsifier,
     "coremltools MagnitudePruner": frameworks.coremltools,
     "NNCF magnitude pruning": frameworks.nncf,
+    "NNI LevelPruner": frameworks.nni,
+    "llmcompressor unstructured mask": frameworks.llmcompressor,
     "Aidge IterNonStructPruner": frameworks.aidge,
 }
 # Tried, and without a way to do this work.
 ABSENT = {
-    "torchao 0.18": "its sparsifier of weight norms is the one of torch.ao, measured here",
+    "torchao 0.18": "has none of single weights by norm; that of torch.ao is measured here",
     "neural-compressor 3.10": "installs, but has no pruner any more",
     "torch-pruning 1.6": "prunes whole channels only",
-    "llmcompressor 0.14": "installs; prunes Hugging Face models during a run over data only",
     "sparseml 1.9": "does not install: its wheel fails to build",
-    "nni 3.0": "does not import beside this PyTorch",
     "jaxpruner": "is not on PyPI",
 }
 
@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def versions() -> dict[str, str]:
-    names = ("torch", "coremltools", "nncf", "aidge_core", "aidge_pruning")
+    names = ("torch", "coremltools", "nncf", "nni", "llmcompressor", "aidge_core", "aidge_pruning")
     return {name: importlib.metadata.version(name) for name in names}
 
 

@@ -90,7 +90,7 @@ TARGETS = [
     kernel("rebuild, 2^12 weights", "rebuild_4096", 6, 3, "us", key="work_us"),
     kernel("54 tensors of ResNet-50 in one call", "network", 1.3, 1.1, "x one tensor"),
     call("Python over C++, one cell", 1, "numpy,torch", 3, 1.5),
-    call("Python over C++, batch of 50", 50, "numpy,torch,torch model", 20, 10),
+    call("Python over C++, 50 tensors in one call", 50, "numpy,torch,torch model", 20, 10),
     kernel("Random rebuild at any threshold", "random", 8, 4, READ),
     memory(
         "extra memory at the peak of a rebuild",

@@ -52,8 +52,8 @@ def test_the_version_stands_in_one_place() -> None:
 
 def modules() -> list[str]:
     names = [found.name for found in pkgutil.walk_packages(prunecell.__path__, "prunecell.")]
-    # Native, no module at all but the CUDA plugin, and a program that starts when imported.
-    special = ("_core", "libprunecell_cuda", "__main__")
+    # Native; a program that starts when imported; a library that Python takes for a module.
+    special = ("_core", "__main__", "libprunecell_cuda")
     return ["prunecell", *(name for name in names if name.rsplit(".", 1)[1] not in special)]
 
 

@@ -37,9 +37,13 @@ Race update(std::int64_t count) {
           .yardstick = [=] { floor_read(cells->memory->memory.data(), cells->memory->bytes(), 1); }};
 }
 
-Race propagate() {
-  const auto cells = std::make_shared<Cells>(1);
-  return {.work = [=] { cells->cells[0].propagate({}, cells->tensors); },
+/// One cell of so many tensors: a batch that is bound once.
+Race propagate(std::int64_t count) {
+  const auto cells = std::make_shared<Cells>(count);
+  const auto bound = std::make_shared<prunecell::PruneCell>(cells->cells[0].parameters());
+  for (std::int64_t i = 0; i < count; ++i) bound->add_tensor({small});
+  bound->initialize({}, cells->tensors);
+  return {.work = [=] { bound->propagate({}, cells->tensors); },
           .yardstick = [=] { floor_read(cells->memory->memory.data(), cells->memory->bytes(), 1); }};
 }
 
@@ -61,7 +65,8 @@ void add_cell_rows(const Options& options) {
     const Fields fields = Fields().add("group", "calls").add("call", call).add("cells", cells);
     add_race(options, std::string("calls/") + call + "/" + std::to_string(cells), fields, small, set_up);
   };
-  add("propagate", 1, propagate);
+  add("propagate", 1, [] { return propagate(1); });
+  add("propagate", 50, [] { return propagate(50); });
   add("update", 1, [] { return update(1); });
   add("update", 50, [] { return update(50); });
   add("apply", 1, [] { return apply(1); });

@@ -44,8 +44,9 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
   unlisted += other.unlisted;
   weights += other.weights;
   full_tiles += other.full_tiles;
-  differences += other.differences;
-  squares += other.squares;
+  steps += other.steps;
+  squares_above += other.squares_above;
+  squares_reached += other.squares_reached;
   return *this;
 }
 
@@ -56,7 +57,7 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
   const Bounds bounds = bounds_of(job, bracket);
   const auto classify = kernels().classify[bounds.kind];
 
-  const auto visit = [&](std::int64_t number, Worker& worker, PassCounts& counts, std::int64_t& above_before) {
+  const auto visit = [&](std::int64_t number, Worker& worker, PassCounts& counts, SideCounts& before) {
     const std::int64_t first = number * tile_size;
     const Tile tile{0, first, std::min(tile_size, size - first)};
     const void* items = read_items(job, tile, worker.tile);
@@ -72,21 +73,25 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
     counts.weights += tile.size;
     if (tile.size < tile_size) return;
     if (++counts.full_tiles > 1) {
-      ++counts.differences;
-      counts.squares += (found.above - above_before) * (found.above - above_before);
+      const auto square = [](std::int64_t x) { return x * x; };
+      ++counts.steps;
+      counts.squares_above += square(found.above - before.above);
+      counts.squares_reached += square(found.reached - before.reached);
     }
-    above_before = found.above;
+    before = found;
   };
 
   PassCounts total;
   std::mutex merging;
   const int threads = thread_count(int(team.size()), visited * tile_size);
+  // Threads take runs of tiles in turns: what a bracket holds may lie close together, and has to fit their lists.
+  const std::int64_t run = std::clamp<std::int64_t>(visited / (8 * threads), 1, 16);
   parallel(threads, [&](int thread) {
     PassCounts counts;
-    std::int64_t above_before = 0;
-    const auto share = [=](int t) { return visited / threads * t + std::min<std::int64_t>(t, visited % threads); };
-    for (std::int64_t index = share(thread); index < share(thread + 1); ++index)
-      visit(subset.tile(index), team[std::size_t(thread)], counts, above_before);
+    SideCounts before;
+    for (std::int64_t first = thread * run; first < visited; first += threads * run)
+      for (std::int64_t index = first; index < std::min(first + run, visited); ++index)
+        visit(subset.tile(index), team[std::size_t(thread)], counts, before);
     const std::lock_guard lock(merging);
     total += counts;
   });

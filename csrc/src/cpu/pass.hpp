@@ -32,8 +32,9 @@ struct PassCounts {
   std::int64_t unlisted = 0;  ///< those from first to last that are not among the candidates
   std::int64_t weights = 0;
   std::int64_t full_tiles = 0;
-  /// Between the counts above of successive full tiles: how many differences, and the sum of their squares.
-  std::int64_t differences = 0, squares = 0;
+  /// From each full tile to the next: how many such steps, and the sums of the squared differences of the counts of
+  /// weights above, and of those that reach the bracket.
+  std::int64_t steps = 0, squares_above = 0, squares_reached = 0;
 
   PassCounts& operator+=(const PassCounts& other);
 };

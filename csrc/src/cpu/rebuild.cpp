@@ -19,8 +19,6 @@ namespace {
 
 /// Weights in question that one call may list, over all threads: 3 MiB; and that each thread may at the least.
 constexpr std::int64_t most_candidates = 1 << 18, candidates_per_thread = 1 << 14;
-/// Below this many weights per thread a job is left to one thread, while the others decide other jobs.
-constexpr std::int64_t weights_to_share = 1 << 17;
 
 /// What comes of the searches: a decision for each job, and the words that it may speak of.
 struct Searched {
@@ -46,9 +44,11 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
     out.decisions[j] = search(context, jobs[j], out.words[j].data(), team);
   };
 
-  std::vector<std::size_t> alone;  // largest first, so that threads end together
+  // A job that would keep one thread busy when the others are done is decided by all together, the rest by a thread
+  // each: largest first, so that threads end together.
+  std::vector<std::size_t> alone;
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    if (threads == 1 || sizes[j] < weights_to_share * threads)
+    if (threads == 1 || sizes[j] <= weights / (2 * threads))
       alone.push_back(j);
     else
       decide(j, workers);

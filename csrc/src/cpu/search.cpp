@@ -79,7 +79,7 @@ class Search {
     const std::int64_t wanted = trust == Trust::tiles ? small : std::clamp(size_ / 256, large, largest);
     const std::int64_t count = std::min(size_, wanted);
     if (!sample_ || count > sample_->size()) sample_.emplace(job_, count);
-    const double listable = trust == Trust::tiles ? 1 : room_to_list() / double(size_);
+    const double listable = trust == Trust::tiles ? 1 : 0.7 * room_to_list() / double(size_);
     return levels_.whole(sample_->bracket(within, double(room_) / double(size_), listable));
   }
 
@@ -119,17 +119,32 @@ class Search {
     TileSubset subset{trust != Trust::counts && listing && !random() ? first_stride(tiles) : 1};
     for (;;) {
       counts_ += pass(job_, subset, bracket, listing, words_, team_);
-      listed_.clear();
-      for (const Worker& worker : team_) listed_.push_back(worker.candidates.keys());
+      view_candidates();
       if (subset.stride == 1) break;
       subset = {std::max<std::int64_t>(subset.stride / stride_factor, 1), subset.stride};
       if (listing && counts_.unlisted == 0) {
-        if (trust == Trust::tiles) bracket = narrowed_by_counts(bracket);
-        bracket = listable(bracket, subset.count(tiles) * tile_size);
+        const std::int64_t next = subset.count(tiles) * tile_size;
+        if (trust == Trust::tiles) narrow_candidates(bracket = narrowed_by_counts(bracket));
+        narrow_candidates(bracket = listable(bracket, next));
       }
       listing = counts_.unlisted == 0 && !levels_.single(bracket);
     }
     settle(bracket);
+  }
+
+  void view_candidates() {
+    listed_.clear();
+    for (const Worker& worker : team_) listed_.push_back(worker.candidates.keys());
+  }
+
+  /// The answer is looked for in the bracket alone from now on: candidates outside it are settled.
+  void narrow_candidates(const KeyBracket& bracket) {
+    for (Worker& worker : team_)
+      worker.candidates.narrow(bracket, [&](std::int64_t position) {
+        keep(position, true);
+        ++counts_.above;
+      });
+    view_candidates();
   }
 
   /// The bracket, or a part of it where too many of the `next` weights would have to be listed: what a large sample
@@ -169,7 +184,8 @@ class Search {
   /// intervals follow well, does not count.
   KeyBracket narrowed_by_counts(const KeyBracket& bracket) const {
     const double seen = double(counts_.weights) / double(size_), tiles = double(counts_.full_tiles);
-    const double variance = double(counts_.squares) / (2 * double(std::max<std::int64_t>(counts_.differences, 1)));
+    const double squares = double(std::max(counts_.squares_above, counts_.squares_reached));
+    const double variance = squares / (2 * double(std::max<std::int64_t>(counts_.steps, 1)));
     const double share = double(room_) / double(size_), binomial = share * (1 - share) * double(tile_size);
     const double margin = 4 * std::sqrt(std::max(variance, binomial) * tiles * (1 - seen)) + 2;
     const double rank = double(room_) * seen;

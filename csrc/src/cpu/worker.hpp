@@ -1,6 +1,7 @@
 // What one thread works with while a mask is decided.
 #pragma once
 
+#include "../key_search.hpp"
 #include "arena.hpp"
 #include "keys.hpp"
 #include "order.hpp"
@@ -24,6 +25,21 @@ class Candidates {
   std::int64_t room() const { return std::int64_t(keys_.size()) - size_; }
   KeyList keys() const { return keys_.first(std::size_t(size_)); }
   std::span<const std::int64_t> positions() const { return positions_.first(std::size_t(size_)); }
+
+  /// Strikes off all whose keys lie outside the bracket; above(position) for those beyond its end.
+  template <class Above>
+  void narrow(const KeyBracket& bracket, Above&& above) {
+    std::int64_t stay = 0;
+    for (std::int64_t c = 0; c < size_; ++c) {
+      const std::uint32_t key = keys_[std::size_t(c)];
+      const std::int64_t position = positions_[std::size_t(c)];
+      if (key > bracket.last) above(position);
+      keys_[std::size_t(stay)] = key;
+      positions_[std::size_t(stay)] = position;
+      stay += key >= bracket.first && key <= bracket.last;
+    }
+    size_ = stay;
+  }
 
   /// There must be room for all of them.
   void collect(int kind, const void* items, const InsideTile& inside, std::int64_t base) {
