@@ -78,6 +78,7 @@ std::vector<Result> results_of(std::span<const cuda::Outcome> outcomes, std::spa
       case cuda::Outcome::Status::wrong_size: refuse_values(words[j].name + ": values", outcome.kept, words[j].values);
     }
     results.push_back(outcome.result);
+    results.back().changed = outcome.changed != 0;
   }
   return results;
 }

@@ -1,3 +1,4 @@
+#include "cuda/policy.hpp"
 #include "device_weights.hpp"
 #include "semantics.hpp"
 
@@ -16,6 +17,7 @@ using namespace prunecell;
 using axis::DeviceWeights;
 using axis::first_device;
 using axis::Stream;
+using cuda::Policy;
 using reference::Weights;
 
 constexpr Rule magnitude = {.filler = Filler::iter_nonstruct, .threshold = 0.6f, .delta = 0.01f};
@@ -183,6 +185,43 @@ TEST_CASE("Random elements that share the deciding key go in the order of their 
   CHECK(result.zeros == need);
   CHECK_FALSE(mask.kept(twin[0].second));
   CHECK(mask.kept(twin[1].second));
+}
+
+TEST_CASE("a sample that sees other weights than the rest misleads nobody on a device either") {
+  constexpr std::int64_t size = 4 * Policy::sample_weights + 3, stride = 4;
+  for (const auto& [seen, unseen] : {std::pair{1 / 64.0, 1.5}, std::pair{1.5, 1 / 64.0}})
+    for (const float threshold : {0.1f, 0.5f, 0.95f}) {
+      Weights values(DType::float32, size);
+      for (std::int64_t i = 0; i < size; ++i) values.set(i, unseen);
+      for (std::int64_t s = 0; s < Policy::sample_weights; ++s) values.set(s * stride + s * 37 % stride, seen);
+      const reference::Decision expected = reference::iter_nonstruct(values, threshold, 0.01f);
+      DeviceWeights weights(values);
+      const Mask mask({size}, first_device);
+      Rule rule = magnitude;
+      rule.threshold = threshold;
+      const Job job{.weights = weights.view(), .mask = mask.view(), .rule = rule};
+      Result result;
+      build_masks({.device = first_device}, {&job, 1}, {&result, 1});
+      CHECK(result.level == expected.level);
+      CHECK(result.zeros == expected.zeros());
+      CHECK(mask.zeros() == expected.zeros());
+    }
+}
+
+TEST_CASE("weights that fill their memory to the last byte are read within it, at any alignment") {
+  for (const DType dtype : reference::dtypes)
+    for (std::int64_t offset = 0; offset < 17; ++offset) {
+      const Weights values = reference::ties(dtype, 333);
+      const auto bytes = std::int64_t(values.bytes().size());
+      const cuda::DeviceMemory memory(0, std::size_t(offset + bytes));  // a sanitizer sees one byte more
+      auto* data = static_cast<std::byte*>(memory.data()) + offset;
+      cuda::raise(cuda::plugin().copy(0, data, values.bytes().data(), values.bytes().size()));
+      const Mask mask({333}, first_device);
+      const Job job{.weights = {data, 333, dtype, {}, first_device}, .mask = mask.view(), .rule = magnitude};
+      Result result;
+      rebuild_and_apply({.device = first_device}, {&job, 1}, {&result, 1});
+      CHECK(reference::bits_of(mask) == reference::iter_nonstruct(values, 0.6f, 0.01f).kept);
+    }
 }
 
 TEST_CASE("work memory comes from the context's allocator and goes back to it") {

@@ -1,6 +1,7 @@
 // How kernels touch weights: a lane is the 16 bytes of consecutive weights that one thread handles. The only file with
-// 16-byte accesses. An address that is not 16-byte aligned is read by two aligned accesses inside the tensor;
-// its ends, partial lanes and layouts other than row-major item by item.
+// 16-byte accesses. An address that is not 16-byte aligned is read by two aligned accesses inside the tensor, which see
+// bytes of the neighbours too; its ends, partial lanes, tensors whose neighbours are being written and layouts other
+// than row-major item by item.
 #pragma once
 
 #include "device_job.hpp"
@@ -128,16 +129,18 @@ inline __device__ Bits load_one(const DeviceTensor& from, std::int64_t index) {
   return load_item<Bits>(from.data + Walk(from, index).offset() * std::int64_t(sizeof(Bits)));
 }
 
-/// Weights [first, first + count) of a tensor of `size`; the rest of the lane is 0.
+/// Weights [first, first + count) of a tensor of `size`; the rest of the lane is 0. `written`: other threads write
+/// theirs in the meantime.
 template <class Bits>
-inline __device__ Lane<Bits> load(const DeviceTensor& from, std::int64_t size, std::int64_t first, int count) {
+inline __device__ Lane<Bits> load(const DeviceTensor& from, std::int64_t size, std::int64_t first, int count,
+                                  bool written = false) {
   constexpr int width = Lane<Bits>::size;
   if (row_major(from) && count == width) {
     const unsigned char* address = from.data + first * std::int64_t(sizeof(Bits));
     const auto shift = unsigned(reinterpret_cast<std::uintptr_t>(address) % 16);
     const unsigned char* aligned = address - shift;
     if (shift == 0) return reinterpret<Lane<Bits>>(load_aligned(address));
-    if (aligned >= from.data && aligned + 32 <= from.data + size * std::int64_t(sizeof(Bits)))
+    if (!written && aligned >= from.data && aligned + 32 <= from.data + size * std::int64_t(sizeof(Bits)))
       return reinterpret<Lane<Bits>>(shifted(load_aligned(aligned), load_aligned(aligned + 16), shift));
   }
   uint4 lane = {};

@@ -19,6 +19,7 @@ struct Outcome {
   Census census;
   std::int64_t kept;
   Status status;
+  unsigned int changed;  ///< Result::changed, as atomics take it
 };
 
 }  // namespace prunecell::cuda

@@ -30,10 +30,11 @@ __device__ void write_run(const Batch& batch, int number, const DeviceJob& job, 
   const bool by_magnitude = job.filler == Filler::iter_nonstruct;
   unsigned long long zeros = 0;
   bool changed = false;
+  const bool written = apply && is_destination(job, job.weights);
   for_each_lane<width>(begin, end, [&](std::int64_t first, int count) {
     const std::uint32_t old = kept_bits(job.old, first, count);
     Lane<Bits> weights = {};
-    if (apply || by_magnitude) weights = load<Bits>(job.weights, job.size, first, count);
+    if (apply || by_magnitude) weights = load<Bits>(job.weights, job.size, first, count, written);
     const std::uint32_t kept = low_bits(count) & decide_bits<width>(search, job.filler, first, old, [&] {
                                  if (!by_magnitude) return random_keys<width>(job, first);
                                  LaneKeys<width> keys = magnitude_keys<Weight>(weights);
@@ -46,7 +47,7 @@ __device__ void write_run(const Batch& batch, int number, const DeviceJob& job, 
     zeros += unsigned(count - __popc(kept));
     if constexpr (apply) changed |= select_lane<Bits>(job, first, count, weights, kept);
   });
-  add_to_result(batch.outcomes[number].result, zeros, changed);
+  add_to_outcome(batch.outcomes[number], zeros, changed);
 }
 
 template <bool apply>

@@ -9,15 +9,16 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
   for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     unsigned long long zeros = 0;
     bool changed = false;
+    const bool written = is_destination(job, job.weights);
     with_item_bits(job.dtype, [&](auto bits) {
       using Bits = decltype(bits);
       for_each_lane<Lane<Bits>::size>(begin, end, [&](std::int64_t first, int count) {
         const std::uint32_t kept = kept_bits(job.mask, first, count);
         zeros += unsigned(count - __popc(kept));
-        changed |= select_lane<Bits>(job, first, count, load<Bits>(job.weights, job.size, first, count), kept);
+        changed |= select_lane<Bits>(job, first, count, load<Bits>(job.weights, job.size, first, count, written), kept);
       });
     });
-    add_to_result(batch.outcomes[number].result, zeros, changed);
+    add_to_outcome(batch.outcomes[number], zeros, changed);
   });
 }
 
@@ -33,7 +34,7 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
         for (int i = 0; i < Lane<Bits>::size; ++i) zeros += i < count && keys.key[i] == 0;
       });
     });
-    add_to_result(batch.outcomes[number].result, zeros, false);
+    add_to_outcome(batch.outcomes[number], zeros, false);
   });
 }
 

@@ -5,6 +5,11 @@
 
 namespace prunecell::cuda {
 
+/// Whether applying the mask writes to this tensor.
+inline __device__ bool is_destination(const DeviceJob& job, const DeviceTensor& tensor) {
+  return tensor.data == (job.out.data ? job.out.data : job.weights.data);
+}
+
 /// Weights [first, first + count) go to their destination where `kept` has a bit, else `otherwise` or +0. Returns
 /// whether a weight in place was not masked yet; one that was costs no write.
 template <class Bits>
@@ -12,7 +17,8 @@ inline __device__ bool select_lane(const DeviceJob& job, std::int64_t first, int
                                    std::uint32_t kept) {
   constexpr int width = Lane<Bits>::size;
   Lane<Bits> chosen = {};
-  if (job.otherwise.data) chosen = load<Bits>(job.otherwise, job.size, first, count);
+  if (job.otherwise.data)
+    chosen = load<Bits>(job.otherwise, job.size, first, count, is_destination(job, job.otherwise));
   Bits lost = 0;
 #pragma unroll
   for (int i = 0; i < width; ++i) {
@@ -30,10 +36,10 @@ inline __device__ bool select_lane(const DeviceJob& job, std::int64_t first, int
   return count > 0;
 }
 
-/// What a run of weights adds to the result of its job. All lanes of the warp call it.
-inline __device__ void add_to_result(Result& result, unsigned long long zeros, bool changed) {
-  add_warp(zeros, reinterpret_cast<unsigned long long*>(&result.zeros));
-  if (__any_sync(all_lanes, changed) && lane_number() == 0) result.changed = true;
+/// What a run of weights adds to the outcome of its job. All lanes of the warp call it.
+inline __device__ void add_to_outcome(Outcome& outcome, unsigned long long zeros, bool changed) {
+  add_warp(zeros, reinterpret_cast<unsigned long long*>(&outcome.result.zeros));
+  if (__any_sync(all_lanes, changed) && lane_number() == 0) atomicOr(&outcome.changed, 1u);
 }
 
 }  // namespace prunecell::cuda
