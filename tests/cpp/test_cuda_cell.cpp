@@ -1,4 +1,5 @@
 #include "device_weights.hpp"
+#include "schedules.hpp"
 
 #include <prunecell/error.hpp>
 #include <prunecell/prune_cell.hpp>
@@ -15,19 +16,9 @@ using namespace prunecell;
 using axis::DeviceWeights;
 using axis::first_device;
 using reference::Weights;
+using schedules::gradual;
 
 constexpr Context on_device = {.device = first_device};
-
-Parameters gradual(bool in_place = true, Filler filler = Filler::iter_nonstruct) {
-  return {.mode = Mode::gradual,
-          .filler = filler,
-          .threshold = 0.6,
-          .delta = 0.01,
-          .start = 0.2,
-          .stepsize = 64,
-          .gamma = 0.2,
-          .in_place = in_place};
-}
 
 /// One cell on the CPU and its like on a device, trained alike.
 struct Twins {

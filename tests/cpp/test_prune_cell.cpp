@@ -1,4 +1,5 @@
 #include "reference.hpp"
+#include "schedules.hpp"
 
 #include <prunecell/error.hpp>
 #include <prunecell/prune_cell.hpp>
@@ -11,17 +12,7 @@ namespace {
 
 using namespace prunecell;
 using reference::Weights;
-
-Parameters gradual(bool in_place = true, Filler filler = Filler::iter_nonstruct) {
-  return {.mode = Mode::gradual,
-          .filler = filler,
-          .threshold = 0.6,
-          .delta = 0.01,
-          .start = 0.2,
-          .stepsize = 64,
-          .gamma = 0.2,
-          .in_place = in_place};
-}
+using schedules::gradual;
 
 /// A cell with the memory of its tensors.
 struct Trained {
