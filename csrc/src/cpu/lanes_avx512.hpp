@@ -113,6 +113,17 @@ inline void store(std::uint32_t* to, const semantics::PhiloxBlock<Words>& blocks
   _mm512_storeu_si512(to + 16, _mm512_permutex2var_epi64(even, back, odd));
 }
 
+/// The lane masks of 64 items side by side, joined as masks: GCC 12 may keep one in memory and widen it with the bytes
+/// behind it, where masks are widened to integers first.
+inline std::uint64_t join(const __mmask32 (&part)[2]) { return _cvtmask64_u64(_mm512_kunpackd(part[1], part[0])); }
+inline std::uint64_t join(const __mmask16 (&part)[4]) {
+  return join({_mm512_kunpackw(part[1], part[0]), _mm512_kunpackw(part[3], part[2])});
+}
+inline std::uint64_t join(const __mmask8 (&part)[8]) {
+  const auto pair = [&](int i) { return _mm512_kunpackb(part[i + 1], part[i]); };
+  return join({pair(0), pair(2), pair(4), pair(6)});
+}
+
 /// Compares the `Significant` bits of 64 items with two bounds, both inclusive: a bit per item.
 template <class Item, Item Significant>
 class Bracket {
@@ -121,13 +132,13 @@ class Bracket {
       : first_(L::all(first)), last_(L::all(last)), significant_(L::all(Significant)) {}
 
   Sides operator()(const unsigned char* items) const {
-    Sides sides;
-    for (int lane = 0; lane < 64; lane += L::count) {
-      const __m512i keys = _mm512_and_si512(_mm512_loadu_si512(items + lane * int(sizeof(Item))), significant_);
-      sides.reached |= std::uint64_t(L::at_least(keys, first_)) << lane;
-      sides.above |= std::uint64_t(L::above(keys, last_)) << lane;
+    typename L::Mask reached[64 / L::count], above[64 / L::count];
+    for (int part = 0; part < 64 / L::count; ++part) {
+      const __m512i keys = _mm512_and_si512(_mm512_loadu_si512(items + part * 64), significant_);
+      reached[part] = L::at_least(keys, first_);
+      above[part] = L::above(keys, last_);
     }
-    return sides;
+    return {join(reached), join(above)};
   }
 
  private:
