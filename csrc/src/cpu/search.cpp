@@ -121,7 +121,7 @@ class Search {
       counts_ += pass(job_, subset, bracket, listing, words_, team_);
       view_candidates();
       if (subset.stride == 1) break;
-      subset = {std::max<std::int64_t>(subset.stride / stride_factor, 1), subset.stride};
+      subset = {next_stride(subset.stride), subset.stride};
       if (listing && counts_.unlisted == 0) {
         const std::int64_t next = subset.count(tiles) * tile_size;
         if (trust == Trust::tiles) narrow_candidates(bracket = narrowed_by_counts(bracket));
@@ -159,13 +159,18 @@ class Search {
   }
 
   /// Strides are powers of three, which fall in step with no structure of tensors, whose extents are powers of two.
-  static constexpr std::int64_t stride_factor = 27;
-
   /// So that the first pass sees at least seven tiles.
   static std::int64_t first_stride(std::int64_t tiles) {
     std::int64_t stride = 1;
     while (tiles >= 21 * stride) stride *= 3;
     return stride;
+  }
+
+  /// The next power of 27 below: the last pass reads almost everything, and in one stream.
+  static std::int64_t next_stride(std::int64_t stride) {
+    std::int64_t next = 1;
+    while (27 * next < stride) next *= 27;
+    return next;
   }
 
   /// Kept weights of the tiles seen so far whose keys are above `limit`, for a limit from just below the bracket of
