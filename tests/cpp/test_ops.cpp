@@ -54,9 +54,8 @@ TEST_CASE("weights of one ulp beside the limit fall on the right side") {
   }
 }
 
-TEST_CASE("a sample that sees other weights than the rest misleads nobody") {
-  // From 2^18 weights on the level is predicted from every 16th weight or so, at s * 16 + s * 37 % 16: here those
-  // are small and all others large, or the reverse, or the sample sees NaN alone.
+TEST_CASE("one weight in sixteen that differs from the rest misleads nobody") {
+  // One weight of each 16 is small and all others are large, or the reverse, or it is NaN.
   constexpr std::int64_t size = (1 << 18) + 5;
   for (const DType dtype : {DType::bfloat16, DType::float64})
     for (const auto& [seen, unseen] : {std::pair{1 / 64.0, 1.5}, std::pair{1.5, 1 / 64.0}}) {

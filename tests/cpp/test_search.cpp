@@ -44,6 +44,9 @@ const std::pair<const char*, Value> data[] = {
      [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 4 == 0 ? u / 1024 : u); }},
     {"periodic with the stride of the sample",
      [](std::int64_t i, std::int64_t n, double) { return exact(double(i % (n / 1024)) / double(n)); }},
+    {"alike in runs of 16", [](std::int64_t i, std::int64_t, double) { return exact(double(i / 16 * 37 % 1009)); }},
+    {"small where all jitter is nil",
+     [](std::int64_t i, std::int64_t n, double u) { return exact(i % (n / 8192) < 16 ? u / 1024 : 1 + u); }},
     {"a spike of ties at the share", [](std::int64_t, std::int64_t, double u) { return u < 0.3 ? exact(u) : 0.3125; }},
     {"NaN in places", [](std::int64_t, std::int64_t, double u) { return u < 0.05 ? std::nan("") : exact(u); }},
 };

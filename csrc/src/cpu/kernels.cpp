@@ -95,10 +95,11 @@ std::int64_t split(const std::uint32_t* keys, std::int64_t n, std::uint32_t firs
 }
 
 template <class Item, Item Significant>
-SideCounts classify(const void* items, std::int64_t n, std::uint64_t first, std::uint64_t last,
+SideCounts classify(const void* items, const void* next, std::int64_t n, std::uint64_t first, std::uint64_t last,
                     const std::uint32_t* old, std::uint32_t* above, InsideTile& inside) {
   constexpr int run = 64, run_bytes = run * int(sizeof(Item));
   const auto* from = static_cast<const unsigned char*>(items);
+  const unsigned char* const end = from + n * std::int64_t(sizeof(Item));
   const Bracket<Item, Significant> bracket(first, last);
   SideCounts counts;
   std::int64_t runs = 0;
@@ -120,7 +121,7 @@ SideCounts classify(const void* items, std::int64_t n, std::uint64_t first, std:
   const std::int64_t whole = n / run * run;
   for (std::int64_t i = 0; i < whole; i += run) {
     const unsigned char* at = from + i * std::int64_t(sizeof(Item));
-    prefetch(at, run_bytes);
+    prefetch(at, run_bytes, end, static_cast<const unsigned char*>(next));
     finish(i, bracket(at), ~std::uint64_t(0), 8);
   }
   if (const int rest = int(n - whole); rest > 0) {

@@ -37,9 +37,10 @@ struct Kernels {
 
   /// Compares the magnitudes of n items with a bracket, both ends inclusive, in the items' own type: bit i of `above`
   /// = magnitude > last, also 0 where bit i of `old` is (null: all ones) and from n on. The weights from first to last
-  /// are listed in `inside`. By DType; keys are their own magnitudes.
-  SideCounts (*classify[5])(const void* items, std::int64_t n, std::uint64_t first, std::uint64_t last,
-                            const std::uint32_t* old, std::uint32_t* above, InsideTile& inside);
+  /// are listed in `inside`. Fetches the beginning of `next`, the items of the call after this one. By DType; keys are
+  /// their own magnitudes.
+  SideCounts (*classify[5])(const void* items, const void* next, std::int64_t n, std::uint64_t first,
+                            std::uint64_t last, const std::uint32_t* old, std::uint32_t* above, InsideTile& inside);
 
   /// The keys of the weights inside, and base + index. Returns their number. By DType, and keys.
   std::int64_t (*collect[5])(const void* items, const InsideTile& inside, std::int64_t base, std::uint32_t* keys,

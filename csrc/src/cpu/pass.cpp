@@ -57,13 +57,17 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
   const Bounds bounds = bounds_of(job, bracket);
   const auto classify = kernels().classify[bounds.kind];
 
-  const auto visit = [&](std::int64_t number, Worker& worker, PassCounts& counts, SideCounts& before) {
+  const bool in_place = job.rule.filler != Filler::random && job.weights.layout.row_major();
+  const auto visit = [&](std::int64_t number, std::int64_t next, Worker& worker, PassCounts& counts,
+                         SideCounts& before) {
     const std::int64_t first = number * tile_size;
     const Tile tile{0, first, std::min(tile_size, size - first)};
     const void* items = read_items(job, tile, worker.tile);
+    const void* next_items = in_place ? open_tile(job.weights, next * tile_size, worker.tile.weights) : items;
     const std::uint32_t* old = job.old.words ? job.old.words + first / 32 : nullptr;
     std::uint32_t* above = words + first / 32;
-    const SideCounts found = classify(items, tile.size, bounds.first, bounds.last, old, above, worker.inside);
+    const SideCounts found =
+        classify(items, next_items, tile.size, bounds.first, bounds.last, old, above, worker.inside);
     const std::int64_t inside = found.reached - found.above;
     if (!listing || inside > worker.candidates.room())
       counts.unlisted += inside;
@@ -89,9 +93,13 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
   parallel(threads, [&](int thread) {
     PassCounts counts;
     SideCounts before;
-    for (std::int64_t first = thread * run; first < visited; first += threads * run)
-      for (std::int64_t index = first; index < std::min(first + run, visited); ++index)
-        visit(subset.tile(index), team[std::size_t(thread)], counts, before);
+    for (std::int64_t first = thread * run; first < visited; first += threads * run) {
+      const std::int64_t end = std::min(first + run, visited);
+      for (std::int64_t index = first; index < end; ++index) {
+        const std::int64_t next = std::min(index + 1 < end ? index + 1 : first + threads * run, visited - 1);
+        visit(subset.tile(index), subset.tile(next), team[std::size_t(thread)], counts, before);
+      }
+    }
     const std::lock_guard lock(merging);
     total += counts;
   });

@@ -1,44 +1,73 @@
 #include "sample.hpp"
 #include "../bits.hpp"
-#include "keys.hpp"
+#include "kernels.hpp"
 #include "order.hpp"
+#include "tiles.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 
 namespace prunecell::cpu {
 namespace {
 
+/// Copies `runs` runs of `length` items of `Item` bytes, from data + place(run) * Item on.
 template <std::size_t Item, class Place>
-void gather(const TensorView& weights, std::size_t first, std::size_t count, std::byte* out, Place&& place) {
-  const auto* data = static_cast<const std::byte*>(weights.data);
-  for (std::size_t s = 0; s < count; ++s)
-    std::memcpy(out + s * Item, data + memory_offset(weights.layout, place(first + s)) * std::int64_t(Item), Item);
+void gather(const std::byte* data, std::int64_t runs, std::int64_t length, std::byte* out, Place&& place) {
+  const auto address = [&](std::int64_t run) { return data + place(run) * std::int64_t(Item); };
+  if (length == 1) {
+    for (std::int64_t run = 0; run < runs; ++run) std::memcpy(out + std::size_t(run) * Item, address(run), Item);
+    return;
+  }
+  constexpr std::int64_t ahead = 32;
+  for (std::int64_t run = 0; run < std::min(ahead, runs); ++run) __builtin_prefetch(address(run));
+  for (std::int64_t run = 0; run < runs; ++run) {
+    if (run + ahead < runs) __builtin_prefetch(address(run + ahead));
+    std::memcpy(out, address(run), std::size_t(length) * Item);
+    out += std::size_t(length) * Item;
+  }
 }
 
 }  // namespace
 
-Sample::Sample(const Job& job, std::int64_t count) : keys_(std::size_t(count)) {
-  const std::int64_t stride = job.weights.size / count;
-  const auto place = [=](std::size_t s) {
-    const std::uint64_t jitter = (s * 0x9e3779b97f4a7c15u >> 32) * std::uint64_t(stride) >> 32;
-    return std::int64_t(s) * stride + std::int64_t(jitter);
+Sample::Sample(const Job& job, std::int64_t count, std::int64_t run) : run_(run), keys_(std::size_t(count)) {
+  const TensorView& weights = job.weights;
+  const std::int64_t stride = weights.size / (count / run);
+  const auto place = [=](std::int64_t number) {
+    const std::uint64_t jitter =
+        (std::uint64_t(number) * 0x9e3779b97f4a7c15u >> 32) * std::uint64_t(stride / run) >> 32;
+    return number * stride + std::int64_t(jitter) * run;
   };
-  constexpr std::size_t run = 1024;
-  std::byte items[run * 8];
-  for (std::size_t first = 0; first < keys_.size(); first += run) {
-    const std::size_t n = std::min(run, keys_.size() - first);
-    switch (item_size(job.weights.dtype)) {
-      case 2: gather<2>(job.weights, first, n, items, place); break;
-      case 4: gather<4>(job.weights, first, n, items, place); break;
-      default: gather<8>(job.weights, first, n, items, place); break;
+  const auto* data = static_cast<const std::byte*>(weights.data);
+  constexpr std::int64_t block = 1024;
+  std::byte items[block * 8];
+  for (std::int64_t first = 0; first < count; first += block) {
+    const std::int64_t n = std::min(block, count - first), runs = n / run;
+    const auto place_of = [&](std::int64_t number) { return place(first / run + number); };
+    switch (item_size(weights.dtype)) {
+      case 2: gather<2>(data, runs, run, items, place_of); break;
+      case 4: gather<4>(data, runs, run, items, place_of); break;
+      default: gather<8>(data, runs, run, items, place_of); break;
     }
-    kernels().magnitude_keys[int(job.weights.dtype)](items, std::int64_t(n), keys_.data() + first);
+    kernels().magnitude_keys[int(weights.dtype)](items, n, keys_.data() + first);
   }
   if (!job.old.words) return;
-  for (std::size_t s = 0; s < keys_.size(); ++s)
-    if (!kept(job.old, place(s))) keys_[s] = 0;
+  for (std::int64_t k = 0; k < count; ++k)
+    if (!kept(job.old, logical_index(weights.layout, place(k / run) + k % run))) keys_[std::size_t(k)] = 0;
+}
+
+/// Of the number of keys above the limit. From what differs between a run and the next: weights side by side are
+/// alike, so that many runs say less than as many single weights would.
+double Sample::variance_above(std::uint32_t limit) const {
+  std::int64_t before = 0, squares = 0;
+  for (std::size_t first = 0; first < keys_.size(); first += std::size_t(run_)) {
+    std::int64_t above = 0;
+    for (std::int64_t i = 0; i < run_; ++i) above += keys_[first + std::size_t(i)] > limit;
+    if (first > 0) squares += (above - before) * (above - before);
+    before = above;
+  }
+  return double(squares) / 2;
 }
 
 KeyBracket Sample::bracket(const KeyBracket& known, double kept, double widest) const {
@@ -48,7 +77,9 @@ KeyBracket Sample::bracket(const KeyBracket& known, double kept, double widest) 
     return smallest_limit({&list, 1}, known.first, known.last, std::max(std::int64_t(rank), beyond));
   };
   const double size = double(keys_.size()), rank = kept * size;
-  const double margin = std::min(3 * std::sqrt(kept * (1 - kept) * size), widest * size / 2) + 2;
+  const double binomial = kept * (1 - kept) * size;
+  const double variance = run_ > 1 ? std::max(binomial, variance_above(limit(rank))) : binomial;
+  const double margin = std::min(3 * std::sqrt(variance), widest * size / 2) + 2;
   return {limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : known.last};
 }
 

@@ -75,10 +75,10 @@ class Search {
 
   KeyBracket predicted_by_sample(const KeyBracket& within, Trust trust) {
     if (need_ == 0) return within;
-    constexpr std::int64_t small = 1 << 10, large = 1 << 16, largest = 1 << 18;
-    const std::int64_t wanted = trust == Trust::tiles ? small : std::clamp(size_ / 256, large, largest);
-    const std::int64_t count = std::min(size_, wanted);
-    if (!sample_ || count > sample_->size()) sample_.emplace(job_, count);
+    constexpr std::int64_t small = 1 << 10, large = 1 << 17;
+    const std::int64_t run = trust == Trust::sample && size_ > small ? 16 : 1;
+    const std::int64_t count = std::min(run == 1 ? small : large, size_ / run * run);
+    if (!sample_ || count > sample_->size()) sample_.emplace(job_, count, run);
     const double listable = trust == Trust::tiles ? 1 : 0.7 * room_to_list() / double(size_);
     return levels_.whole(sample_->bracket(within, double(room_) / double(size_), listable));
   }
@@ -140,9 +140,9 @@ class Search {
   /// The answer is looked for in the bracket alone from now on: candidates outside it are settled.
   void narrow_candidates(const KeyBracket& bracket) {
     for (Worker& worker : team_)
-      worker.candidates.narrow(bracket, [&](std::int64_t position) {
-        keep(position, true);
-        ++counts_.above;
+      worker.candidates.narrow(bracket, [&](std::int64_t position, bool above) {
+        keep(position, above);
+        counts_.above += above;
       });
     view_candidates();
   }

@@ -73,6 +73,11 @@ inline std::int64_t memory_offset(const Layout& layout, std::int64_t index) {
   return index - within + within % layout.positions * layout.channels + within / layout.positions;
 }
 
+/// Of the element at an offset in memory.
+inline std::int64_t logical_index(const Layout& layout, std::int64_t offset) {
+  return memory_offset({.channels = layout.positions, .positions = layout.channels}, offset);
+}
+
 /// Room for one tile of the widest type.
 struct TileBuffer {
   alignas(64) std::byte bytes[tile_size * 8];

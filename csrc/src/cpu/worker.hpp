@@ -26,14 +26,14 @@ class Candidates {
   KeyList keys() const { return keys_.first(std::size_t(size_)); }
   std::span<const std::int64_t> positions() const { return positions_.first(std::size_t(size_)); }
 
-  /// Strikes off all whose keys lie outside the bracket; above(position) for those beyond its end.
+  /// Strikes off all whose keys lie outside the bracket; above(position, whether the key is beyond its end) for each.
   template <class Above>
   void narrow(const KeyBracket& bracket, Above&& above) {
     std::int64_t stay = 0;
     for (std::int64_t c = 0; c < size_; ++c) {
       const std::uint32_t key = keys_[std::size_t(c)];
       const std::int64_t position = positions_[std::size_t(c)];
-      if (key > bracket.last) above(position);
+      above(position, key > bracket.last);  // without a branch: none could be foretold
       keys_[std::size_t(stay)] = key;
       positions_[std::size_t(stay)] = position;
       stay += key >= bracket.first && key <= bracket.last;
