@@ -55,6 +55,20 @@ def test_arrays_with_the_cuda_interface_are_pruned_where_they_lie(dtype: str) ->
     assert np.array_equal(bits(array.host), bits(oracle.applied(weights, expected.kept)))
 
 
+def test_a_view_of_a_mask_outlives_its_move() -> None:
+    kept = axes.weights("normal", "float32", 1000) > 0
+    mask = Mask.from_array(kept)
+    view = mask.packed
+    mask.move("cuda:0")
+    assert mask.device == "cuda:0"
+    assert np.array_equal(np.unpackbits(view, bitorder="little")[:1000], kept)
+    assert np.array_equal(mask, kept)
+    with pytest.raises(prunecell.WrongState, match="cuda:0"):
+        _ = mask.packed
+    mask.move("cpu")
+    assert np.array_equal(mask.packed, view)
+
+
 def test_strides_of_the_cuda_interface_are_bytes() -> None:
     weights = axes.weights("normal", "float32", (4, 6))
     array = on_device(np.ascontiguousarray(weights.T))

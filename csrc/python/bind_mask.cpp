@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -86,12 +87,14 @@ Mask from_saved(const py::array_t<std::uint8_t, py::array::c_style>& rows, const
 }  // namespace
 
 void bind_mask(py::module_& module) {
-  const auto packed = [](const py::object& self) {
-    const auto& mask = self.cast<const Mask&>();
+  const auto packed = [](const Mask& mask) {
     if (mask.device() != Device{})
       throw WrongState("packed: the bits lie on " + device_name(mask.device()) + "; copy the mask with to('cpu')");
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(mask.view().words);
-    py::array_t<std::uint8_t> view((mask.size() + 7) / 8, bytes, self);
+    using Words = std::shared_ptr<const std::uint32_t[]>;
+    auto held = std::make_unique<Words>(mask.words());  // and not the mask, which may move to a device
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(held->get());
+    const py::capsule owner(held.release(), [](void* words) { delete static_cast<Words*>(words); });
+    py::array_t<std::uint8_t> view((mask.size() + 7) / 8, bytes, owner);
     view.attr("flags").attr("writeable") = false;
     return view;
   };
@@ -104,6 +107,14 @@ void bind_mask(py::module_& module) {
       .def(
           "to", [](const Mask& mask, const std::string& device) { return mask.to(parse_device(device)); },
           py::arg("device"), "A copy on a device.")
+      .def(
+          "move",
+          [](Mask& mask, const std::string& device) {
+            const Device there = parse_device(device);
+            if (mask.device() != there) mask = mask.to(there);
+          },
+          py::arg("device"),
+          "Moves the bits to a device; nothing where they lie there. Earlier views of `packed` keep what they show.")
       .def("assign", &Mask::assign_bits, py::arg("other"), py::call_guard<py::gil_scoped_release>(),
            "Takes the bits of another mask of this size, on whatever device.")
       .def_static("from_array", &from_bool, py::arg("kept"), "A mask from an array of bool, True where kept.")

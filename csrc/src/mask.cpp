@@ -45,23 +45,17 @@ std::int64_t element_count(const Shape& shape) {
   return count;
 }
 
-void Mask::Release::operator()(std::uint32_t* words) const {
-  if (device.kind == Device::Kind::cpu)
-    delete[] words;
-  else
-    cuda::plugin().release(device.index, words);
-}
-
 Mask::Words Mask::make_words(std::int64_t size, Device device) {
   const auto count = std::size_t(word_count(size));
-  if (device.kind == Device::Kind::cpu) return {new std::uint32_t[count], {device}};
+  if (device.kind == Device::Kind::cpu) return Words(new std::uint32_t[count]);
   void* memory = nullptr;
   cuda::raise(cuda::plugin().allocate(device.index, std::max<std::size_t>(count, 1) * sizeof(std::uint32_t), memory));
-  return {static_cast<std::uint32_t*>(memory), {device}};
+  const auto release = [device](std::uint32_t* words) { cuda::plugin().release(device.index, words); };
+  return Words(static_cast<std::uint32_t*>(memory), release);
 }
 
 Mask::Mask(Shape shape, Device device)
-    : shape_(std::move(shape)), size_(element_count(shape_)), words_(make_words(size_, device)) {
+    : shape_(std::move(shape)), size_(element_count(shape_)), device_(device), words_(make_words(size_, device)) {
   if (on_cpu())
     fill_ones(words_.get(), size_);
   else
@@ -97,9 +91,9 @@ std::size_t Mask::saved_size(const Shape& shape) {
   return std::size_t(rows.count * rows.bytes);
 }
 
-Mask::Mask(const Mask& other) : shape_(other.shape_), size_(other.size_) {
+Mask::Mask(const Mask& other) : shape_(other.shape_), size_(other.size_), device_(other.device_) {
   if (!other.words_) return;
-  words_ = make_words(size_, other.device());
+  words_ = make_words(size_, device_);
   assign_bits(other);
 }
 
@@ -112,7 +106,7 @@ void Mask::assign_bits(const Mask& other) {
     std::copy_n(other.words_.get(), count, words_.get());
     return;
   }
-  const Device device = on_cpu() ? other.device() : this->device();
+  const Device device = on_cpu() ? other.device_ : device_;
   cuda::raise(
       cuda::plugin().copy(device.index, words_.get(), other.words_.get(), std::size_t(count) * sizeof(std::uint32_t)));
 }
@@ -121,6 +115,7 @@ Mask Mask::to(Device device) const {
   Mask out;
   out.shape_ = shape_;
   out.size_ = size_;
+  out.device_ = device;
   out.words_ = make_words(size_, device);
   out.assign_bits(*this);
   return out;

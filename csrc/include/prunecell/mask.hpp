@@ -37,8 +37,10 @@ class Mask {
 
   const Shape& shape() const { return shape_; }
   std::int64_t size() const { return size_; }
-  Device device() const { return words_.get_deleter().device; }
-  MaskView view() const { return {words_.get(), size_, device()}; }
+  Device device() const { return device_; }
+  MaskView view() const { return {words_.get(), size_, device_}; }
+  /// The words of view(), which stay in memory with this pointer when the mask itself is gone or elsewhere.
+  std::shared_ptr<const std::uint32_t[]> words() const { return words_; }
 
   /// Number of pruned weights.
   std::int64_t zeros() const;
@@ -49,19 +51,16 @@ class Mask {
   static std::size_t saved_size(const Shape& shape);
 
  private:
-  struct Release {
-    Device device;
-    void operator()(std::uint32_t* words) const;
-  };
-  using Words = std::unique_ptr<std::uint32_t[], Release>;
+  using Words = std::shared_ptr<std::uint32_t[]>;
   static Words make_words(std::int64_t size, Device device);
 
-  bool on_cpu() const { return device().kind == Device::Kind::cpu; }
+  bool on_cpu() const { return device_.kind == Device::Kind::cpu; }
   std::uint32_t word(std::int64_t number) const { return on_cpu() ? words_[number] : fetch_word(number); }
   std::uint32_t fetch_word(std::int64_t number) const;
 
   Shape shape_ = {0};
   std::int64_t size_ = 0;
+  Device device_;
   Words words_;
 };
 

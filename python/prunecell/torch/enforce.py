@@ -36,24 +36,43 @@ registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
     """Makes the pruned elements of each tensor +0, in place; any strides.
 
-    Returns, for each tensor, whether some element was not.
+    Returns, for each tensor, whether some element was not. Of a CUDA device nobody waits for the
+    answer: True.
     """
     plain = [tensor.detach() if tensor.requires_grad else tensor for tensor in tensors]
     try:
-        changed = _core.apply_masks(plain, masks)
-    except InvalidArgument:  # strides that the core does not know: rare, and one at a time
-        return [_mask_by_copy(tensor, mask) for tensor, mask in zip(plain, masks, strict=True)]
+        changed = _apply(plain, masks)
+    except InvalidArgument:  # rare, and one at a time
+        return [_mask_one(tensor, mask) for tensor, mask in zip(plain, masks, strict=True)]
     if any(changed):
         bump_versions(itertools.compress(plain, changed))
     return changed
 
 
-def _mask_by_copy(tensor: Tensor, mask: Mask) -> bool:
-    dense = tensor.clone(memory_format=torch.contiguous_format)
-    (changed,) = _core.apply_masks([dense], [mask])
-    if changed:
-        tensor.copy_(dense)
+def _apply(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
+    ask = not any(tensor.is_cuda for tensor in tensors)
+    return _core.apply_masks(tensors, masks, ask=ask) or [True] * len(tensors)
+
+
+def _mask_one(tensor: Tensor, mask: Mask) -> bool:
+    """Of a model that was moved, or spread over devices, or of strides that the core knows not."""
+    follow(mask, tensor)
+    try:
+        (changed,) = _apply([tensor], [mask])
+        if changed:
+            bump_versions([tensor])
+    except InvalidArgument:
+        dense = tensor.clone(memory_format=torch.contiguous_format)
+        (changed,) = _apply([dense], [mask])
+        if changed:
+            tensor.copy_(dense)
     return changed
+
+
+def follow(mask: Mask, tensor: Tensor) -> Mask:
+    """The mask, on the device of its weight, which `Module.to` moves without telling anybody."""
+    mask.move(str(tensor.device))
+    return mask
 
 
 def bump_versions(tensors: Iterable[Tensor]) -> None:

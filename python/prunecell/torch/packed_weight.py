@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from prunecell import ops
 from prunecell._core import Mask, WrongState
+from prunecell.torch.enforce import follow
 from prunecell.torch.pruned_weight import PrunedWeight, find
 
 _VALUES = "weight_packed"
@@ -78,18 +79,19 @@ class PackedWeight:
     def expand(self, values: Tensor) -> Tensor:
         """The dense weight, in a buffer of this thread."""
         dense = _buffers.lend(values, self.shape, self.stride)
-        ops.unpack_weights(values, self.mask, out=dense)
+        ops.unpack_weights(values, follow(self.mask, values), out=dense)
         return dense
 
     def pack(self) -> Tensor:
         """The kept values."""
-        values: Tensor = ops.pack_weights(self.parameter.detach(), self.mask)
+        weight = self.parameter.detach()
+        values: Tensor = ops.pack_weights(weight, follow(self.mask, weight))
         return values
 
     def dense(self, values: Tensor) -> Tensor:
         """The dense weight, in memory of its own."""
         out = torch.empty_strided(self.shape, self.stride, dtype=values.dtype, device=values.device)
-        ops.unpack_weights(values, self.mask, out=out)
+        ops.unpack_weights(values, follow(self.mask, values), out=out)
         return out
 
 

@@ -25,6 +25,7 @@ from prunecell.torch.enforce import (
     DTYPES,
     alike,
     bump_versions,
+    follow,
     mask_tensors,
     registry,
     watch_before_steps,
@@ -394,7 +395,7 @@ class PrunedWeight:
         if mask is None or self._exposed:
             return
         self.dense = alike(weight, self.dense)
-        _core.apply_masks([weight.detach()], [mask], otherwise=[self.dense])
+        _core.apply_masks([weight.detach()], [follow(mask, weight)], otherwise=[self.dense])
         bump_versions([weight])
         self._exposed = True
 
@@ -405,5 +406,5 @@ class PrunedWeight:
         if mask is None or self._exposed:
             self.dense.copy_(weight)
         else:
-            _core.apply_masks([weight], [mask], [self.dense], [self.dense])
+            _core.apply_masks([weight], [follow(mask, weight)], [self.dense], [self.dense])
         self._exposed = False
