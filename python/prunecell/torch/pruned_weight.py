@@ -128,7 +128,7 @@ class _Source:
 
     def is_masked(self) -> bool:
         owner = self._owner()
-        return owner is not None and not owner.gone and owner.take_proof()
+        return owner is not None and owner.take_proof()
 
     def written(self) -> None:
         owner = self._owner()
@@ -196,7 +196,10 @@ class PrunedWeight:
     @property
     def gone(self) -> bool:
         """Whether no module holds this weight any more."""
-        return all(module() is None for module in self._modules)
+        for module in self._modules:  # a loop: asked often
+            if module() is not None:
+                return False
+        return True
 
     @property
     def weight(self) -> Any:
