@@ -147,12 +147,14 @@ class Search {
     view_candidates();
   }
 
-  /// The bracket, or a part of it where too many of the `next` weights would have to be listed: what a large sample
-  /// says, or the likeliest level alone.
+  /// The bracket, or a part of it where too many of the `next` weights would have to be listed, or of all weights by
+  /// the width to be expected before the last pass: what a large sample says, or the likeliest level alone.
   KeyBracket listable(KeyBracket bracket, std::int64_t next) {
+    const double seen_at_last = double(size_) / double(last_stride), seen = double(counts_.weights);
+    const double listed = std::max(double(next), double(size_) * std::sqrt(std::min(1.0, seen / seen_at_last)));
     const auto fits = [&] {
-      const double share = double(kept_from(bracket.first) - kept_above(bracket.last)) / double(counts_.weights);
-      return levels_.single(bracket) || share * double(next) <= room_to_list();
+      const double share = double(kept_from(bracket.first) - kept_above(bracket.last)) / seen;
+      return levels_.single(bracket) || share * listed <= room_to_list();
     };
     if (!fits()) bracket = predicted_by_sample(bracket, Trust::sample);
     return fits() ? bracket : likeliest_level(bracket);
@@ -166,10 +168,13 @@ class Search {
     return stride;
   }
 
-  /// The next power of 27 below: the last pass reads almost everything, and in one stream.
+  /// Of the last pass but one: the last reads almost everything, and in one stream.
+  static constexpr std::int64_t last_stride = 27;
+
+  /// The next power of that below.
   static std::int64_t next_stride(std::int64_t stride) {
     std::int64_t next = 1;
-    while (27 * next < stride) next *= 27;
+    while (last_stride * next < stride) next *= last_stride;
     return next;
   }
 
