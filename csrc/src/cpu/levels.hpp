@@ -32,11 +32,12 @@ class Levels {
 
   /// Whether the keys of a bracket belong to one level, so that none of them needs to be told from another.
   bool single(const KeyBracket& bracket) const { return graded_ && keys(of(bracket.first)).last >= bracket.last; }
-  /// All keys of the levels that a bracket touches.
-  KeyBracket whole(const KeyBracket& bracket) const {
+  /// A bracket that holds its limits: a key in its last level prunes all of that level. Smaller keys of its first level
+  /// go in any case. A single level is whole.
+  KeyBracket closed(const KeyBracket& bracket) const {
     if (!graded_) return bracket;
     const KeyBracket first = keys(of(bracket.first));
-    return {first.first, bracket.last <= first.last ? first.last : keys(of(bracket.last)).last};
+    return bracket.last <= first.last ? first : KeyBracket{bracket.first, keys(of(bracket.last)).last};
   }
   /// The largest key that goes where `key` does.
   std::uint32_t limit(std::uint32_t key) const { return graded_ ? keys(of(key)).last : key; }

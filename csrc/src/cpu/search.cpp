@@ -80,7 +80,7 @@ class Search {
     const std::int64_t count = std::min(run == 1 ? small : large, size_ / run * run);
     if (!sample_ || count > sample_->size()) sample_.emplace(job_, count, run);
     const double listable = trust == Trust::tiles ? 1 : 0.7 * room_to_list() / double(size_);
-    return levels_.whole(sample_->bracket(within, double(room_) / double(size_), listable));
+    return levels_.closed(sample_->bracket(within, double(room_) / double(size_), listable));
   }
 
   /// Rounds of counting, at most three, until the bracket that holds the answer for certain is one level, or few
@@ -113,7 +113,7 @@ class Search {
   void sweep(KeyBracket bracket, Trust trust) {
     for (Worker& worker : team_) worker.candidates.clear();
     counts_ = {};
-    bracket = levels_.whole(bracket);
+    bracket = levels_.closed(bracket);
     bool listing = !levels_.single(bracket);
     const std::int64_t tiles = (size_ + tile_size - 1) / tile_size;
     TileSubset subset{trust != Trust::counts && listing && !random() ? first_stride(tiles) : 1};
@@ -201,7 +201,7 @@ class Search {
     const double rank = double(room_) * seen;
     const std::int64_t beyond = kept_above(bracket.last);
     const auto limit = [&](double kept) { return limit_of(bracket, std::max(std::int64_t(kept), beyond)); };
-    return levels_.whole({limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : bracket.last});
+    return levels_.closed({limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : bracket.last});
   }
 
   KeyBracket likeliest_level(const KeyBracket& bracket) const {
