@@ -92,6 +92,22 @@ inline __device__ std::uint32_t kept_bits(const std::uint32_t* words, std::int64
   return bits & low_bits(count);
 }
 
+/// body(key) for the weights of a run; those that the old mask prunes have key 0.
+template <class Body>
+inline __device__ void for_each_magnitude(const DeviceJob& job, std::int64_t begin, std::int64_t end, Body&& body) {
+  with_weight_type(job.dtype, [&](auto weight) {
+    using Weight = decltype(weight);
+    using Bits = typename Weight::Bits;
+    for_each_lane<Lane<Bits>::size>(begin, end, [&](std::int64_t first, int count) {
+      const auto keys = magnitude_keys<Weight>(load<Bits>(job.weights, job.size, first, count));
+      const std::uint32_t kept = kept_bits(job.old, first, count);
+#pragma unroll
+      for (int i = 0; i < Lane<Bits>::size; ++i)
+        if (i < count) body(kept >> i & 1u ? keys.key[i] : 0u);
+    });
+  });
+}
+
 /// Writes the words of a warp, of which each lane has `width` bits. All lanes of the warp call it.
 template <int width>
 inline __device__ void store_bits(std::uint32_t* words, std::int64_t first, int count, std::uint32_t bits) {

@@ -55,47 +55,41 @@ struct Extent {
 };
 Extent of_weights(const Job& job) { return {job.weights.size, 0}; }
 
-Status rebuild(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Apply apply) {
+/// work(session) launches the kernels of one call.
+template <class Describe, class Work>
+Status run(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Needs needs, Describe&& describe,
+           Work&& work) {
   return guarded([&] {
-    const auto extent = [](const Job& job) {
-      return Extent{job.weights.size, semantics::need(job.weights.size, job.rule.threshold)};
-    };
     const DeviceScope device(context.device.index);
-    Session session(context, device_jobs(context, jobs, extent), outcomes, Needs::search);
+    Session session(context, device_jobs(context, jobs, describe), outcomes, needs);
+    work(session);
+    session.finish();
+  });
+}
+
+Status rebuild(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Apply apply) {
+  const auto extent = [](const Job& job) {
+    return Extent{job.weights.size, semantics::need(job.weights.size, job.rule.threshold)};
+  };
+  return run(context, jobs, outcomes, Needs::search, extent, [=](const Session& session) {
     search(session);
     write(session, apply);
-    session.finish();
   });
 }
 
 Status apply_masks(const Context& context, std::span<const Job> jobs, Outcomes outcomes) {
-  return guarded([&] {
-    const DeviceScope device(context.device.index);
-    Session session(context, device_jobs(context, jobs, of_weights), outcomes, Needs::nothing);
-    apply(session);
-    session.finish();
-  });
+  return run(context, jobs, outcomes, Needs::nothing, of_weights, [](const Session& session) { apply(session); });
 }
 
 Status count_zeros_of(const Context& context, std::span<const Job> jobs, Outcomes outcomes) {
-  return guarded([&] {
-    const DeviceScope device(context.device.index);
-    Session session(context, device_jobs(context, jobs, of_weights), outcomes, Needs::nothing);
-    count_zeros(session);
-    session.finish();
-  });
+  return run(context, jobs, outcomes, Needs::nothing, of_weights, [](const Session& session) { count_zeros(session); });
 }
 
 Status move_values(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Packing packing) {
-  return guarded([&] {
-    const auto extent = [=](const Job& job) {
-      return Extent{job.mask.size, packing == Packing::pack ? job.out.size : job.weights.size};
-    };
-    const DeviceScope device(context.device.index);
-    Session session(context, device_jobs(context, jobs, extent), outcomes, Needs::starts);
-    move(session, packing);
-    session.finish();
-  });
+  const auto extent = [=](const Job& job) {
+    return Extent{job.mask.size, packing == Packing::pack ? job.out.size : job.weights.size};
+  };
+  return run(context, jobs, outcomes, Needs::starts, extent, [=](const Session& session) { move(session, packing); });
 }
 
 /// The searches as they stand, and what they count added to the counters of the host.

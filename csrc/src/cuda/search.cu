@@ -117,20 +117,6 @@ class BucketCounter {
   unsigned int run_ = 0, below_ = 0;
 };
 
-__device__ void count_magnitudes(const DeviceJob& job, std::int64_t begin, std::int64_t end, BucketCounter& counter) {
-  with_weight_type(job.dtype, [&](auto weight) {
-    using Weight = decltype(weight);
-    using Bits = typename Weight::Bits;
-    for_each_lane<Lane<Bits>::size>(begin, end, [&](std::int64_t first, int count) {
-      const auto keys = magnitude_keys<Weight>(load<Bits>(job.weights, job.size, first, count));
-      const std::uint32_t kept = kept_bits(job.old, first, count);
-#pragma unroll
-      for (int i = 0; i < Lane<Bits>::size; ++i)
-        if (i < count) counter.add(kept >> i & 1u ? keys.key[i] : 0u);
-    });
-  });
-}
-
 /// Elements that the old mask prunes are no candidates.
 __device__ void count_random(const DeviceJob& job, std::int64_t begin, std::int64_t end, BucketCounter& counter) {
   for_each_lane<4>(begin, end, [&](std::int64_t first, int count) {
@@ -154,7 +140,7 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
     if (job.filler == Filler::random)
       count_random(job, begin, end, counter);
     else
-      count_magnitudes(job, begin, end, counter);
+      for_each_magnitude(job, begin, end, [&](std::uint32_t key) { counter.add(key); });
     counter.flush();
     __syncthreads();
     DeviceCounts& counts = batch.counts[number];
@@ -221,24 +207,13 @@ __global__ void take_census(Batch batch) {
     const Search& search = batch.searches[number];
     if (!search.census) return;
     unsigned long long reachable = 0, finite = 0, inf = 0, nan = 0;
-    with_weight_type(job.dtype, [&](auto weight) {
-      using Weight = decltype(weight);
-      using Bits = typename Weight::Bits;
-      for_each_lane<Lane<Bits>::size>(begin, end, [&](std::int64_t first, int count) {
-        const auto keys = magnitude_keys<Weight>(load<Bits>(job.weights, job.size, first, count));
-        const std::uint32_t kept = kept_bits(job.old, first, count);
-#pragma unroll
-        for (int i = 0; i < Lane<Bits>::size; ++i) {
-          const std::uint32_t key = kept >> i & 1u ? keys.key[i] : 0u;
-          if (i >= count) continue;
-          if (key <= search.whole.last)
-            ++reachable;
-          else if (key < semantics::inf_key)
-            ++finite;
-          else
-            ++(key == semantics::inf_key ? inf : nan);
-        }
-      });
+    for_each_magnitude(job, begin, end, [&](std::uint32_t key) {
+      if (key <= search.whole.last)
+        ++reachable;
+      else if (key < semantics::inf_key)
+        ++finite;
+      else
+        ++(key == semantics::inf_key ? inf : nan);
     });
     const auto sum = [](std::int64_t& counter) { return reinterpret_cast<unsigned long long*>(&counter); };
     Census& census = batch.outcomes[number].census;
