@@ -153,7 +153,7 @@ class Parser {
     std::string form;
     if (accept("@")) {
       form = accept("!") ? "@!" : "@";
-      operand(take());
+      operand();
       if (next() != "bra") {  // jumps over the instruction if it shall not be
         Instruction skip = made_;
         skip.step = Steps::all().find(form == "@" ? "@!bra rl" : "@bra rl");
@@ -180,13 +180,13 @@ class Parser {
       std::string form = "{";
       do {
         form += "r";
-        operand(take());
+        operand();
       } while (accept(","));
       expect("}");
       return form + "}";
     }
     if (accept("[")) {
-      operand(take());
+      operand();
       if (accept("+")) made_.offset = std::int64_t(take_number());
       expect("]");
       return "a";
@@ -195,18 +195,16 @@ class Parser {
       jumps_.emplace_back(entry_.code.size(), take());
       return "l";
     }
-    if (next() == "-" || number(next())) {
-      set_operand(names_.constant(take_number()));
-      return "r";
-    }
-    operand(take());
+    operand();
     if (!accept("|")) return "r";
-    operand(take());
+    operand();
     return "r|r";
   }
 
-  /// A register, or the address of a variable.
-  void operand(const std::string& name) {
+  /// A register, a number, or the address of a variable.
+  void operand() {
+    if (next() == "-" || number(next())) return set_operand(names_.constant(take_number()));
+    const std::string name = take();
     if (const auto found = names_.find(name)) return set_operand(*found);
     for (const auto* variables : {&entry_.parameters, &entry_.shared})
       for (const Variable& variable : *variables)
