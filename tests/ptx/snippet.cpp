@@ -21,8 +21,8 @@ constexpr const char* begin = R"(
   .reg .b64 %rd<10>;
   .reg .f32 %f<10>;
   .reg .f64 %fd<10>;
+  .shared .align 16 .b8 second[20];
   .shared .align 16 .b8 first[32];
-  .shared .align 16 .b8 second[32];
   ld.param.u64 %rd8, [out];
   mov.u32 %r9, %tid.x;
   mul.wide.u32 %rd9, %r9, 8;

@@ -12,8 +12,8 @@ using Words = std::vector<std::uint64_t>;
 
 /// Runs `body` in a block of so many threads and gives what it left in memory, one word per thread. It finds there what
 /// `memory` says, or zeros. Registers %p, %rs, %r, %rd, %f and %fd may be used from 0 to 9; %rd9 is the address of the
-/// thread's word, %rd8 that of the first one, %r9 the thread's number. Shared variables are `first` and `second`, 32
-/// bytes each.
+/// thread's word, %rd8 that of the first one, %r9 the thread's number. Shared variables are `first`, 32 bytes, and
+/// `second`, 20 bytes.
 Words run(const std::string& body, unsigned threads = 1, Words memory = {});
 
 // What one thread leaves in register 0 of the type.

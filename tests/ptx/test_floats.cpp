@@ -28,6 +28,13 @@ TEST_CASE("each instruction rounds once, to even") {
   CHECK(fd0("sub.rn.f64 %fd0, " + one + ", " + minus_half + ";") == 1.5);
 }
 
+TEST_CASE("what the assembler may fuse, or what flushes denormals, is not known") {
+  for (const char* opcode : {"mul.f64", "add.f64", "sub.f64", "mul.rn.ftz.f64"}) {
+    CAPTURE(opcode);
+    CHECK(fault_of(std::string(opcode) + " %fd0, %fd1, %fd2;").find("unknown instruction") != std::string::npos);
+  }
+}
+
 TEST_CASE("denormals count") {
   CHECK(f0("mul.rn.f32 %f0, 0f00000002, 0f3F000000;") == std::nextafter(0.0f, 1.0f));
   CHECK(f0("mul.rn.f32 %f0, 0f00800000, 0f3F000000;") == std::ldexp(1.0f, -127));

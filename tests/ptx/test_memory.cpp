@@ -65,10 +65,12 @@ TEST_CASE("a misaligned access aborts, as do those beside what there is") {
   CHECK(says(fault_of("ld.global.v2.u32 {%r0, %r1}, [%rd9+4];"), "misaligned access"));
   CHECK(says(fault_of("ld.shared.v4.u32 {%r0, %r1, %r2, %r3}, [first+8];"), "misaligned access"));
   CHECK(says(fault_of("ld.global.u64 %rd0, [%rd9+8];"), "access outside of global memory"));
+  CHECK(says(fault_of("ld.global.v2.u64 {%rd0, %rd1}, [%rd9];"), "access outside of global memory"));
   CHECK(says(fault_of("st.global.u64 [%rd9+-8], 0;"), "access outside of global memory"));
   CHECK(says(fault_of("ld.shared.u8 %rs0, [first+32];"), "access beside a shared variable"));
   CHECK(says(fault_of("ld.shared.u8 %rs0, [second+-1];"), "access beside a shared variable"));
-  CHECK(says(fault_of("atom.shared.add.u32 %r0, [second+32], 1;"), "access beside a shared variable"));
+  CHECK(says(fault_of("atom.shared.add.u32 %r0, [second+20], 1;"), "access beside a shared variable"));
+  CHECK(says(fault_of("ld.shared.u64 %rd0, [second+16];"), "access beside a shared variable"));
   CHECK(says(fault_of("ld.param.u32 %r0, [out+8];"), "access beside the parameters"));
 }
 
