@@ -23,6 +23,7 @@ __global__ void sum(short, long*, Pair) {}
 std::string entry(const std::string& file, const std::string& last_size) {
   return ".version 9.0\n.target sm_75\n.address_size 64\n.entry _ZN20_GLOBAL__N__" + file +
          "3sumEsPlNS_4PairE(.param .u16 small, .param .u64 out, .param .align 8 .b8 pair[" + last_size + R"(])
+.maxntid 2, 1, 1
 {
   .reg .b16 %rs<2>; .reg .b32 %r<2>; .reg .b64 %rd<6>;
   ld.param.s16 %rs0, [small];
@@ -45,7 +46,7 @@ std::string entry(const std::string& file, const std::string& last_size) {
 }
 
 /// Launches the kernel where these are the files of compiled code, in a process of its own.
-Outcome launch_with(const std::vector<std::string>& files) {
+Outcome launch_with(const std::vector<std::string>& files, unsigned threads = 1) {
   return run_in_child([&] {
     const auto folder = std::filesystem::temp_directory_path() / ("ptx_tests_" + std::to_string(getpid()));
     std::filesystem::create_directory(folder);
@@ -54,7 +55,7 @@ Outcome launch_with(const std::vector<std::string>& files) {
     ptx::execute_kernels_of(folder);
     std::filesystem::remove_all(folder);
     DeviceArray<long> out(3);
-    launch(sum, 3, 1, short(-2), out.data(), Pair{-3, 1005});
+    launch(sum, 3, threads, short(-2), out.data(), Pair{-3, 1005});
     return out.read() == std::vector<long>{1000, 1001, 1002};
   });
 }
@@ -63,9 +64,9 @@ TEST_CASE("a kernel becomes the entry of its name, whatever nvcc calls the unnam
   CHECK(launch_with({entry("0a1b2c3d", "16")}).result);
 }
 
-TEST_CASE("a kernel without an entry aborts, as does one with two or with other parameters") {
-  const auto says = [](const std::vector<std::string>& files, const std::string& part) {
-    const std::string errors = launch_with(files).errors;
+TEST_CASE("a kernel without an entry aborts, as does one with two, with other parameters or of smaller blocks") {
+  const auto says = [](const std::vector<std::string>& files, const std::string& part, unsigned threads = 1) {
+    const std::string errors = launch_with(files, threads).errors;
     INFO(errors);
     return errors.find(part) != std::string::npos;
   };
@@ -73,6 +74,7 @@ TEST_CASE("a kernel without an entry aborts, as does one with two or with other 
   CHECK(says({}, "0 " + name));
   CHECK(says({entry("0a1b2c3d", "16"), entry("4e5f6071", "16")}, "2 " + name));
   CHECK(says({entry("0a1b2c3d", "24")}, "takes 40 bytes of them, not 32"));
+  CHECK(says({entry("0a1b2c3d", "16")}, "is compiled for blocks of 2, not of 3", 3));
 }
 
 }  // namespace

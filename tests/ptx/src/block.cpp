@@ -69,6 +69,9 @@ Block::Block(const Entry& entry, std::span<const std::byte> parameters, Dim3 gri
   if (parameters.size() != entry.parameter_bytes)
     fault("wrong parameters", entry.name + " takes " + std::to_string(entry.parameter_bytes) + " bytes of them, not " +
                                   std::to_string(parameters.size()));
+  if (threads_.size() > entry.max_threads)
+    fault("too many threads", entry.name + " is compiled for blocks of " + std::to_string(entry.max_threads) +
+                                  ", not of " + std::to_string(threads_.size()));
   std::uint64_t* registers = register_file(threads_.size() * entry.registers);
   for (unsigned number = 0; number < threads_.size(); ++number, registers += entry.registers) {
     threads_[number].registers = Registers(registers);

@@ -32,6 +32,7 @@ struct Entry {
   std::shared_ptr<const Source> source;
   std::vector<Instruction> code;
   std::vector<std::uint64_t> constants;  ///< in the registers behind the special ones
+  unsigned max_threads = 1024;           ///< of a block
   unsigned registers = 0;                ///< of a thread, all together
   std::vector<Variable> parameters, shared;
   std::uint32_t parameter_bytes = 0, shared_bytes = 0;

@@ -2,9 +2,6 @@
 
 #include "fault.hpp"
 
-#include <cctype>
-#include <charconv>
-
 namespace ptx {
 
 Names::Names() {
@@ -40,16 +37,6 @@ void Names::number_all(Entry& entry) const {
         operand = std::uint16_t(operand + constants_.size());
     }
   entry.registers = unsigned(next_ + constants_.size());
-}
-
-std::optional<std::uint64_t> number(const std::string& text) {
-  if (text.empty() || !std::isdigit(static_cast<unsigned char>(text[0]))) return {};
-  const bool prefixed = text.size() > 2 && text[0] == '0' && std::string("xfd").find(text[1]) != std::string::npos;
-  const char *begin = text.data() + (prefixed ? 2 : 0), *end = text.data() + text.size();
-  std::uint64_t value = 0;
-  const auto [stop, error] = std::from_chars(begin, end, value, prefixed ? 16 : 10);
-  if (stop != end || error != std::errc()) return {};
-  return value;
 }
 
 }  // namespace ptx

@@ -34,7 +34,4 @@ class Names {
   std::uint16_t next_ = 0;
 };
 
-/// The bits of a number as PTX writes it, or nothing where it is none.
-std::optional<std::uint64_t> number(const std::string& text);
-
 }  // namespace ptx

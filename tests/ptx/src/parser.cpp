@@ -17,61 +17,40 @@ constexpr std::uint32_t gap = 16;  // between shared variables: the widest acces
 
 class Parser {
  public:
-  explicit Parser(std::shared_ptr<const Source> source) : source_(std::move(source)), tokens_(tokens(*source_)) {}
+  explicit Parser(std::shared_ptr<const Source> source) : source_(std::move(source)), lexer_(*source_) {}
 
   std::vector<Entry> module() {
     std::vector<Entry> entries;
-    while (!next().empty()) {
-      if (accept(".version") || accept(".target") || accept(".address_size"))
-        take();
-      else if (accept(".shared"))
+    while (!lexer_.next().empty()) {
+      if (lexer_.accept(".version") || lexer_.accept(".target") || lexer_.accept(".address_size"))
+        lexer_.take();
+      else if (lexer_.accept(".shared"))
         add_shared(module_shared_);
-      else if (accept(".entry"))
+      else if (lexer_.accept(".entry"))
         entries.push_back(entry());
-      else if (!accept(".visible") && !accept(".weak"))
-        unknown("directive");
+      else if (!lexer_.accept(".visible") && !lexer_.accept(".weak"))
+        lexer_.unknown("directive");
     }
     return entries;
   }
 
  private:
-  const std::string& next() const { return tokens_[position_].text; }
-  std::string take() { return next().empty() ? unknown("end") : tokens_[position_++].text; }
-  bool accept(const char* text) {
-    if (next() != text) return false;
-    ++position_;
-    return true;
-  }
-  void expect(const char* text) {
-    if (!accept(text)) unknown((std::string("syntax, not ") + text).c_str());
-  }
-  [[noreturn]] std::string unknown(const char* what) const {
-    fault(*source_, tokens_[position_].line, std::string("unknown ") + what, next());
-  }
-  std::uint64_t take_number() {
-    const bool negative = accept("-");
-    const auto value = number(next());
-    if (!value) unknown("number");
-    ++position_;
-    return negative ? 0 - *value : *value;
-  }
-
   /// `.align 8 .b8 name[64]`, placed behind `end`, which moves.
   Variable variable(std::uint32_t& end) {
-    std::uint32_t alignment = accept(".align") ? std::uint32_t(take_number()) : 0;
-    const std::string type = take();
+    std::uint32_t alignment = lexer_.accept(".align") ? std::uint32_t(lexer_.take_number()) : 0;
+    const std::string type = lexer_.take();
     const std::size_t digits = type.find_first_of("0123456789");
-    if (digits == std::string::npos) unknown("type");
+    if (digits == std::string::npos) lexer_.unknown("type");
     const auto item = std::uint32_t(std::stoul(type.substr(digits)) / 8);
     if (alignment == 0) alignment = item;
-    if (accept(".ptr")) {  // a hint about what it points to
-      expect(".align");
-      take_number();
+    if (lexer_.accept(".ptr")) {  // a hint about what it points to
+      lexer_.expect(".align");
+      lexer_.take_number();
     }
-    Variable made{take(), (end + alignment - 1) / alignment * alignment, item};
-    if (accept("[")) {
-      made.size *= std::uint32_t(take_number());
-      expect("]");
+    Variable made{lexer_.take(), (end + alignment - 1) / alignment * alignment, item};
+    if (lexer_.accept("[")) {
+      made.size *= std::uint32_t(lexer_.take_number());
+      lexer_.expect("]");
     }
     end = made.offset + made.size;
     return made;
@@ -80,7 +59,7 @@ class Parser {
   void add_shared(std::vector<Variable>& shared) {
     std::uint32_t end = gap + (shared.empty() ? 0 : shared.back().offset + shared.back().size);
     shared.push_back(variable(end));
-    expect(";");
+    lexer_.expect(";");
   }
 
   Entry entry() {
@@ -89,19 +68,15 @@ class Parser {
     labels_.clear();
     jumps_.clear();
     entry_.source = source_;
-    entry_.name = demangled(take());
+    entry_.name = demangled(lexer_.take());
     entry_.shared = module_shared_;
-    expect("(");
-    while (!accept(")")) {
-      expect(".param");
+    lexer_.expect("(");
+    while (!lexer_.accept(")")) {
+      lexer_.expect(".param");
       entry_.parameters.push_back(variable(entry_.parameter_bytes));
-      accept(",");
+      lexer_.accept(",");
     }
-    while (next() != "{")  // limits of the launch
-      if (!next().starts_with(".max") && !next().starts_with(".min") && next() != "," && !number(next()))
-        unknown("directive");
-      else
-        ++position_;
+    launch_limits();
     body();
     for (const auto& [from, label] : jumps_) {
       if (!labels_.contains(label)) fault(*source_, entry_.code[from].line, "unknown label", label);
@@ -112,49 +87,73 @@ class Parser {
     return std::move(entry_);
   }
 
-  void body() {
-    expect("{");
-    for (int depth = 1; depth > 0;) {
-      if (accept("{"))
-        ++depth;
-      else if (accept("}"))
-        --depth;
-      else if (accept(".reg"))
-        registers();
-      else if (accept(".shared"))
-        add_shared(entry_.shared);
-      else if (accept(".pragma"))
-        position_ += 2;
-      else if (tokens_[position_ + 1].text == ":")
-        labels_[take()] = entry_.code.size(), expect(":");
+  void launch_limits() {
+    for (; lexer_.next() != "{"; lexer_.accept(",")) {
+      if (lexer_.accept(".maxntid"))
+        entry_.max_threads = unsigned(lexer_.take_number());
+      else if (lexer_.at_number())  // its other dimensions
+        entry_.max_threads *= unsigned(lexer_.take_number());
+      else if (lexer_.accept(".minnctapersm"))
+        lexer_.take_number();
       else
-        instruction();
+        lexer_.unknown("directive");
     }
   }
 
+  void body() {
+    lexer_.expect("{");
+    for (int depth = 1; depth > 0;) {
+      if (lexer_.accept("{"))
+        ++depth;
+      else if (lexer_.accept("}"))
+        --depth;
+      else if (lexer_.accept(".reg"))
+        registers();
+      else if (lexer_.accept(".shared"))
+        add_shared(entry_.shared);
+      else if (lexer_.accept(".pragma"))
+        pragma();
+      else if (lexer_.after_next() == ":")
+        label();
+      else
+        instruction();
+    }
+    entry_.code.push_back({Steps::all().find("ret "), 0, lexer_.line(), {}});  // where a jump over the last one leads
+  }
+
+  void pragma() {
+    lexer_.take();
+    lexer_.expect(";");
+  }
+
+  void label() {
+    labels_[lexer_.take()] = entry_.code.size();
+    lexer_.expect(":");
+  }
+
   void registers() {
-    take();  // the type: all have 64 bits
+    lexer_.take();  // the type: all have 64 bits
     do {
-      const std::string name = take();
-      if (accept("<")) {
-        names_.declare(name, unsigned(take_number()));
-        expect(">");
+      const std::string name = lexer_.take();
+      if (lexer_.accept("<")) {
+        names_.declare(name, unsigned(lexer_.take_number()));
+        lexer_.expect(">");
       } else {
         names_.declare(name);
       }
-    } while (accept(","));
-    expect(";");
+    } while (lexer_.accept(","));
+    lexer_.expect(";");
   }
 
   void instruction() {
     made_ = {};
-    made_.line = tokens_[position_].line;
+    made_.line = lexer_.line();
     count_ = 0;
     std::string form;
-    if (accept("@")) {
-      form = accept("!") ? "@!" : "@";
+    if (lexer_.accept("@")) {
+      form = lexer_.accept("!") ? "@!" : "@";
       operand();
-      if (next() != "bra") {  // jumps over the instruction if it shall not be
+      if (lexer_.next() != "bra") {  // jumps over the instruction if it shall not be
         Instruction skip = made_;
         skip.step = Steps::all().find(form == "@" ? "@!bra rl" : "@bra rl");
         skip.offset = 2;
@@ -163,12 +162,12 @@ class Parser {
         count_ = 0;
       }
     }
-    form += take() + (form.empty() ? " " : " r");
-    if (next() != ";") {
+    form += lexer_.take() + (form.empty() ? " " : " r");
+    if (lexer_.next() != ";") {
       do form += operands();
-      while (accept(","));
+      while (lexer_.accept(","));
     }
-    expect(";");
+    lexer_.expect(";");
     made_.step = Steps::all().find(form);
     if (!made_.step) fault(*source_, made_.line, "unknown instruction", form + ", in kernel " + entry_.name);
     entry_.code.push_back(made_);
@@ -176,35 +175,35 @@ class Parser {
 
   /// Reads one operand, and gives its form.
   std::string operands() {
-    if (accept("{")) {
+    if (lexer_.accept("{")) {
       std::string form = "{";
       do {
         form += "r";
         operand();
-      } while (accept(","));
-      expect("}");
+      } while (lexer_.accept(","));
+      lexer_.expect("}");
       return form + "}";
     }
-    if (accept("[")) {
+    if (lexer_.accept("[")) {
       operand();
-      if (accept("+")) made_.offset = std::int64_t(take_number());
-      expect("]");
+      if (lexer_.accept("+")) made_.offset = std::int64_t(lexer_.take_number());
+      lexer_.expect("]");
       return "a";
     }
-    if (next().starts_with("$")) {
-      jumps_.emplace_back(entry_.code.size(), take());
+    if (lexer_.next().starts_with("$")) {
+      jumps_.emplace_back(entry_.code.size(), lexer_.take());
       return "l";
     }
     operand();
-    if (!accept("|")) return "r";
+    if (!lexer_.accept("|")) return "r";
     operand();
     return "r|r";
   }
 
   /// A register, a number, or the address of a variable.
   void operand() {
-    if (next() == "-" || number(next())) return set_operand(names_.constant(take_number()));
-    const std::string name = take();
+    if (lexer_.at_number()) return set_operand(names_.constant(lexer_.take_number()));
+    const std::string name = lexer_.take();
     if (const auto found = names_.find(name)) return set_operand(*found);
     for (const auto* variables : {&entry_.parameters, &entry_.shared})
       for (const Variable& variable : *variables)
@@ -218,8 +217,7 @@ class Parser {
   }
 
   std::shared_ptr<const Source> source_;
-  std::vector<Token> tokens_;
-  std::size_t position_ = 0;
+  Lexer lexer_;
   std::vector<Variable> module_shared_;
   Entry entry_;
   Names names_;
