@@ -1,5 +1,5 @@
 # make demo   trains and prunes a network on real digits
-# make test   everything: Python, C++ (optimized, serial, sanitized), CUDA sources executed on the host, embedding
+# make test   everything: Python, C++ (optimized, serial, sanitized), CUDA executed on the host, embedding
 # make bench  measures everything and writes docs/performance.md; BENCH=quick: a few minutes, the page is left alone
 # make bench-peers   the same work by other packages, side by side
 # make lint   formatting and types, as the tests see them

@@ -71,7 +71,7 @@ void Block::run(uint3 index) {
 
 void Block::run_thread() {
   Block& block = *running_block;
-  block.launch_.body();
+  block.launch_.call.body();
   block.running_->state = Thread::State::done;
   ++block.done_;
   block.atomics_ = 0;

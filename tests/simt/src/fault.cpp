@@ -3,6 +3,8 @@
 #include "block.hpp"
 #include "module.hpp"
 
+#include <simt/executor.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -26,7 +28,7 @@ std::string place(const Where& where) {
 [[noreturn]] void abort_with(const std::string& kind, const Thread* thread, const std::string& detail) {
   std::string text = "simt: " + kind;
   if (const Launch* launch = running_launch()) {
-    text += " in kernel " + Module::of(launch->kernel).name_of(launch->kernel);
+    text += " in kernel " + kernel_name(launch->call.kernel);
     if (thread) text += ", block " + describe(blockIdx) + ", thread " + describe(thread->index);
   }
   std::fprintf(stderr, "%s: %s\n", text.c_str(), detail.c_str());

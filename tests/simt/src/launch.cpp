@@ -7,6 +7,7 @@
 #include "sanitizers.hpp"
 
 #include <simt/control.hpp>
+#include <simt/executor.hpp>
 
 #include <algorithm>
 #include <numeric>
@@ -17,6 +18,7 @@ namespace simt {
 namespace {
 
 const Launch* running = nullptr;
+Executor executor;
 
 /// A block finds in its shared memory nothing that another one left.
 void poison_shared_memory(const Module& module) {
@@ -34,9 +36,20 @@ std::vector<unsigned> block_order(unsigned blocks, std::mt19937_64& random) {
   return order;
 }
 
+void run_blocks(const Launch& launch, std::mt19937_64& random, const RunBlock& run_block) {
+  for (const unsigned number : block_order(launch.grid.x * launch.grid.y * launch.grid.z, random)) {
+    const unsigned row = number / launch.grid.x;
+    run_block({number % launch.grid.x, row % launch.grid.y, row / launch.grid.y});
+  }
+}
+
 }  // namespace
 
 const Launch* running_launch() { return running; }
+
+void execute_with(Executor other) { executor = std::move(other); }
+
+std::string kernel_name(const void* kernel) { return Module::of(kernel).name_of(kernel); }
 
 void run_grid(const Launch& launch) {
   static std::uint64_t launches = 0;
@@ -45,14 +58,17 @@ void run_grid(const Launch& launch) {
   running = &launch;
   {
     const FatalSignals named;
-    const Module& module = Module::of(launch.kernel);
-    gridDim = launch.grid;
-    blockDim = launch.block;
-    Block block(launch, random);
-    for (const unsigned number : block_order(launch.grid.x * launch.grid.y * launch.grid.z, random)) {
-      poison_shared_memory(module);
-      const unsigned row = number / launch.grid.x;
-      block.run({number % launch.grid.x, row % launch.grid.y, row / launch.grid.y});
+    if (executor) {
+      run_blocks(launch, random, executor({launch.call.kernel, launch.call.parameters, launch.grid, launch.block}));
+    } else {
+      const Module& module = Module::of(launch.call.kernel);
+      gridDim = launch.grid;
+      blockDim = launch.block;
+      Block block(launch, random);
+      run_blocks(launch, random, [&](uint3 index) {
+        poison_shared_memory(module);
+        block.run(index);
+      });
     }
     check_guards();
   }

@@ -1,15 +1,13 @@
 // A kernel launch, from grid to threads.
 #pragma once
 
+#include <simt/launch.h>
 #include <simt/vector_types.h>
-
-#include <functional>
 
 namespace simt {
 
 struct Launch {
-  std::function<void()> body;  ///< what one thread does
-  const void* kernel = nullptr;
+  Call call;
   dim3 grid, block;
 
   unsigned threads() const { return block.x * block.y * block.z; }

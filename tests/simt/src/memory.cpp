@@ -4,6 +4,7 @@
 #include "sanitizers.hpp"
 
 #include <simt/control.hpp>
+#include <simt/executor.hpp>
 
 #include <cstdint>
 #include <cstdlib>
@@ -92,6 +93,11 @@ void* allocate(std::size_t size, cudaMemoryType type, int device, bool of_graph)
   if (type == cudaMemoryTypeDevice && !device_accesses) sanitizers::forbid(made.data, size);
   live().emplace(made.data, made);
   return made.data;
+}
+
+std::span<const char> live_memory(const void* address) {
+  const Allocation* found = allocation_around(address);
+  return found ? std::span<const char>(found->data, found->size) : std::span<const char>();
 }
 
 Allocation* allocation_at(const void* data) {

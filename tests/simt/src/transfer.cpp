@@ -84,12 +84,11 @@ cudaError_t check_launch(const cudaLaunchConfig_t& config) {
 
 }  // namespace
 
-cudaError_t launch(const char* function, const cudaLaunchConfig_t& config, const void* kernel,
-                   std::function<void()> body) {
+cudaError_t launch(const char* function, const cudaLaunchConfig_t& config, Call made) {
   return call(function, [&] {
     if (const cudaError_t error = check_launch(config); error != cudaSuccess) return error;
     return submit(config.stream,
-                  [launch = Launch{std::move(body), kernel, config.gridDim, config.blockDim}] { run_grid(launch); });
+                  [launch = Launch{std::move(made), config.gridDim, config.blockDim}] { run_grid(launch); });
   });
 }
 

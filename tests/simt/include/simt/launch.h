@@ -3,39 +3,61 @@
 
 #include <simt/runtime_types.h>
 
+#include <cstddef>
+#include <cstring>
 #include <functional>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace simt {
 
-/// Checks the launch and puts it into the stream; `body` is what one thread does.
-cudaError_t launch(const char* function, const cudaLaunchConfig_t& config, const void* kernel,
-                   std::function<void()> body);
+/// A kernel and its arguments, in two forms: for the threads of the shim, and for who executes compiled code.
+struct Call {
+  const void* kernel = nullptr;
+  std::function<void()> body;         ///< what one thread does
+  std::vector<std::byte> parameters;  ///< as compiled kernels find them: each at its alignment behind the one before
+};
+
+/// Checks the launch and puts it into the stream.
+cudaError_t launch(const char* function, const cudaLaunchConfig_t& config, Call call);
 
 cudaError_t function_attributes(cudaFuncAttributes* attributes);
 cudaError_t occupancy(int* blocks, int block_size, std::size_t dynamic_shared);
 
+template <class Value>
+void append_parameter(std::vector<std::byte>& parameters, const Value& value) {
+  const std::size_t at = (parameters.size() + alignof(Value) - 1) / alignof(Value) * alignof(Value);
+  parameters.resize(at + sizeof value);
+  std::memcpy(&parameters[at], &value, sizeof value);
+}
+
+template <class... Params>
+Call call_of(void (*kernel)(Params...), std::tuple<Params...> values) {
+  std::vector<std::byte> parameters;
+  std::apply([&](const Params&... value) { (append_parameter(parameters, value), ...); }, values);
+  return {reinterpret_cast<const void*>(kernel), [kernel, values = std::move(values)] { std::apply(kernel, values); },
+          std::move(parameters)};
+}
+
 template <class... Params, std::size_t... I>
-std::function<void()> body_of(void (*kernel)(Params...), void** args, std::index_sequence<I...>) {
-  return [kernel, values = std::tuple<Params...>(*static_cast<Params*>(args[I])...)] { std::apply(kernel, values); };
+std::tuple<Params...> values_at(void** args, std::index_sequence<I...>) {
+  return {*static_cast<Params*>(args[I])...};
 }
 
 }  // namespace simt
 
 template <class... Params, class... Args>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Params...), Args&&... args) {
-  std::tuple<Params...> values(std::forward<Args>(args)...);
-  return simt::launch("cudaLaunchKernelEx", *config, reinterpret_cast<const void*>(kernel),
-                      [kernel, values = std::move(values)] { std::apply(kernel, values); });
+  return simt::launch("cudaLaunchKernelEx", *config,
+                      simt::call_of(kernel, std::tuple<Params...>(std::forward<Args>(args)...)));
 }
 
 template <class... Params>
 cudaError_t cudaLaunchKernel(void (*kernel)(Params...), dim3 grid, dim3 block, void** args,
                              std::size_t dynamic_shared = 0, cudaStream_t stream = nullptr) {
   return simt::launch("cudaLaunchKernel", {grid, block, dynamic_shared, stream, nullptr, 0},
-                      reinterpret_cast<const void*>(kernel),
-                      simt::body_of(kernel, args, std::index_sequence_for<Params...>()));
+                      simt::call_of(kernel, simt::values_at<Params...>(args, std::index_sequence_for<Params...>())));
 }
 
 template <class... Params>

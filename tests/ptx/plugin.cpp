@@ -1,0 +1,8 @@
+// Part of a plugin whose kernels are executed as nvcc compiled them: says so when the plugin is loaded.
+#include "src/executor.hpp"
+
+namespace {
+
+const bool chosen = (ptx::execute_kernels_of(PTX_FOLDER), true);
+
+}  // namespace
