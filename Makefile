@@ -32,10 +32,10 @@ lint: .venv/test/ready
 NATIVE_BENCHMARKS := build/bench/benchmarks/cpp/prunecell_benchmarks
 
 bench: .venv/bench/ready $(NATIVE_BENCHMARKS)
-	.venv/bench/bin/python benchmarks/run.py --native $(NATIVE_BENCHMARKS) $(if $(filter quick,$(BENCH)),--quick)
+	env -u OMP_WAIT_POLICY .venv/bench/bin/python benchmarks/run.py --native $(NATIVE_BENCHMARKS) $(if $(filter quick,$(BENCH)),--quick)
 
 bench-peers: .venv/bench/ready .venv/peers/ready $(NATIVE_BENCHMARKS)
-	.venv/peers/bin/python benchmarks/peers.py --floor $(dir $(NATIVE_BENCHMARKS))libprunecell_floor.so
+	env -u OMP_WAIT_POLICY .venv/peers/bin/python benchmarks/peers.py --floor $(dir $(NATIVE_BENCHMARKS))libprunecell_floor.so
 	.venv/bench/bin/python benchmarks/page.py
 
 # The package is installed as its users install it, never put on the path; make sees to it that it is current.

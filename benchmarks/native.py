@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -39,12 +38,10 @@ def run_rows(program: Path, *options: str, context: Row | None = None) -> list[R
 
     Fills `context` with what google-benchmark says of the machine.
     """
-    # Sleeping threads, as `make bench` sets it; binding would fight with a busy neighbour.
-    environment = {"OMP_WAIT_POLICY": "passive"} | dict(os.environ)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.json"
         command = [str(program), *options, f"--benchmark_out={out}"]
-        done = subprocess.run(command, env=environment, check=False)
+        done = subprocess.run(command, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(command)} failed: see the rows above")
         report = json.loads(out.read_text())

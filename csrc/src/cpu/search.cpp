@@ -201,7 +201,8 @@ class Search {
     const double rank = double(room_) * seen;
     const std::int64_t beyond = kept_above(bracket.last);
     const auto limit = [&](double kept) { return limit_of(bracket, std::max(std::int64_t(kept), beyond)); };
-    return levels_.closed({limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : bracket.last});
+    return levels_.closed(
+        {limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : bracket.last});
   }
 
   KeyBracket likeliest_level(const KeyBracket& bracket) const {
