@@ -2,7 +2,7 @@
 #include "fault.hpp"
 #include "steps.hpp"
 
-#include <limits>
+#include <type_traits>
 
 namespace ptx {
 namespace {
@@ -19,7 +19,7 @@ constexpr auto magnitude = [](auto a) { return a < 0 ? 0 - wide(a) : wide(a); };
 constexpr auto smaller = [](auto a, auto b) { return b < a ? b : a; };
 constexpr auto larger = [](auto a, auto b) { return a < b ? b : a; };
 constexpr auto upper_half = [](auto a, auto b) {
-  __extension__ using Wide = std::conditional_t<std::is_signed_v<decltype(a)>, __int128, unsigned __int128>;
+  using Wide = std::conditional_t<std::is_signed_v<decltype(a)>, __int128, unsigned __int128>;
   return static_cast<std::uint64_t>(static_cast<Wide>(a) * static_cast<Wide>(b) >> (8 * sizeof a));
 };
 

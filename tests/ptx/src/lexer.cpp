@@ -2,8 +2,10 @@
 
 #include "fault.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <optional>
 
 namespace ptx {
 namespace {

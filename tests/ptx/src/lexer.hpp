@@ -3,7 +3,7 @@
 
 #include "module.hpp"
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -7,6 +7,7 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
+#include <memory>
 #include <sstream>
 #include <unordered_map>
 

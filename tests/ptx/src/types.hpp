@@ -1,7 +1,6 @@
 // The types of PTX, as they are spelled in opcodes.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string_view>
 
