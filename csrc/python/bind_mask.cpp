@@ -108,12 +108,7 @@ void bind_mask(py::module_& module) {
           "to", [](const Mask& mask, const std::string& device) { return mask.to(parse_device(device)); },
           py::arg("device"), "A copy on a device.")
       .def(
-          "move",
-          [](Mask& mask, const std::string& device) {
-            const Device there = parse_device(device);
-            if (mask.device() != there) mask = mask.to(there);
-          },
-          py::arg("device"),
+          "move", [](Mask& mask, const std::string& device) { mask.move(parse_device(device)); }, py::arg("device"),
           "Moves the bits to a device; nothing where they lie there. Earlier views of `packed` keep what they show.")
       .def("assign", &Mask::assign_bits, py::arg("other"), py::call_guard<py::gil_scoped_release>(),
            "Takes the bits of another mask of this size, on whatever device.")

@@ -121,6 +121,10 @@ Mask Mask::to(Device device) const {
   return out;
 }
 
+void Mask::move(Device device) {
+  if (device_ != device) *this = to(device);
+}
+
 std::int64_t Mask::zeros() const {
   if (!on_cpu()) return to({}).zeros();
   return size_ - count_ones(words_.get(), word_count(size_));

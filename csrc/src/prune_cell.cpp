@@ -95,7 +95,7 @@ void PruneCell::enforce(const Context& context, std::span<const CellTensor> tens
 
 void PruneCell::move_mask(std::size_t tensor, Device device) {
   std::optional<Mask>& mask = tensors_[tensor].mask;
-  if (mask && mask->device() != device) *mask = mask->to(device);
+  if (mask) mask->move(device);
 }
 
 void PruneCell::wait() const {

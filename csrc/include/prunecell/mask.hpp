@@ -34,6 +34,8 @@ class Mask {
 
   /// A copy on a device.
   Mask to(Device device) const;
+  /// Takes the bits to a device; does nothing where they lie there.
+  void move(Device device);
 
   const Shape& shape() const { return shape_; }
   std::int64_t size() const { return size_; }

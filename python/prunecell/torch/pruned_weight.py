@@ -196,7 +196,7 @@ class PrunedWeight:
     @property
     def gone(self) -> bool:
         """Whether no module holds this weight any more."""
-        for module in self._modules:  # noqa: SIM110 (asked often: a generator takes twice as long)
+        for module in self._modules:  # noqa: SIM110 (asked often, and a generator is slower)
             if module() is not None:
                 return False
         return True
