@@ -50,29 +50,23 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
   return *this;
 }
 
-PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing, std::uint32_t* words,
-                Team team) {
-  const std::int64_t size = job.weights.size, tiles = (size + tile_size - 1) / tile_size;
-  const std::int64_t visited = subset.count(tiles);
+PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, bool listing, std::uint32_t* words,
+                Team& team) {
+  const std::int64_t size = job.weights.size, visited = (tile_count(size) + stride - 1) / stride;
   const Bounds bounds = bounds_of(job, bracket);
   const auto classify = kernels().classify[bounds.kind];
-
   const bool in_place = job.rule.filler != Filler::random && job.weights.layout.row_major();
-  const auto visit = [&](std::int64_t number, std::int64_t next, Worker& worker, PassCounts& counts,
+  const auto visit = [&](std::int64_t first, std::int64_t next, Worker& worker, PassCounts& counts,
                          SideCounts& before) {
-    const std::int64_t first = number * tile_size;
     const Tile tile{0, first, std::min(tile_size, size - first)};
     const void* items = read_items(job, tile, worker.tile);
-    const void* next_items = in_place ? open_tile(job.weights, next * tile_size, worker.tile.weights) : items;
+    const void* next_items = in_place ? open_tile(job.weights, next, worker.tile.weights) : items;
     const std::uint32_t* old = job.old.words ? job.old.words + first / 32 : nullptr;
-    std::uint32_t* above = words + first / 32;
+    std::uint32_t unused[tile_size / 32], *above = words ? words + first / 32 : unused;
     const SideCounts found =
         classify(items, next_items, tile.size, bounds.first, bounds.last, old, above, worker.inside);
     const std::int64_t inside = found.reached - found.above;
-    if (!listing || inside > worker.candidates.room())
-      counts.unlisted += inside;
-    else if (inside > 0)
-      worker.candidates.collect(bounds.kind, items, worker.inside, first);
+    if (inside > 0 && !(listing && team.collect(worker, bounds.kind, items, inside, first))) counts.unlisted += inside;
     counts.above += found.above;
     counts.weights += tile.size;
     if (tile.size < tile_size) return;
@@ -85,25 +79,21 @@ PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& brac
     before = found;
   };
 
+  team.clear();
   PassCounts total;
   std::mutex merging;
-  const int threads = thread_count(int(team.size()), visited * tile_size);
-  // Threads take runs of tiles in turns: what a bracket holds may lie close together, and has to fit their lists.
-  const std::int64_t run = std::clamp<std::int64_t>(visited / (8 * threads), 1, 16);
+  const int threads = thread_count(team.size(), visited * tile_size);
   parallel(threads, [&](int thread) {
     PassCounts counts;
     SideCounts before;
-    for (std::int64_t first = thread * run; first < visited; first += threads * run) {
-      const std::int64_t end = std::min(first + run, visited);
-      for (std::int64_t index = first; index < end; ++index) {
-        const std::int64_t next = std::min(index + 1 < end ? index + 1 : first + threads * run, visited - 1);
-        visit(subset.tile(index), subset.tile(next), team[std::size_t(thread)], counts, before);
-      }
-    }
+    const std::int64_t end = visited * (thread + 1) / threads;
+    for (std::int64_t index = visited * thread / threads; index < end; ++index)
+      visit(index * stride * tile_size, std::min(index + 1, end - 1) * stride * tile_size, team.worker(thread), counts,
+            before);
     const std::lock_guard lock(merging);
     total += counts;
   });
-  return total;
+  return {total, team.keys()};
 }
 
 }  // namespace prunecell::cpu

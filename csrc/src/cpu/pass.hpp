@@ -1,31 +1,16 @@
-// One pass over a part of a tensor: which of its weights reach a bracket of keys, which lie above it, and a list of
-// those between. This is where a rebuild reads the weights.
+// One pass over a tensor, or over a sample of its tiles: which weights reach a bracket of keys, which lie above it, and
+// a list of those between. This is where a rebuild reads the weights.
 #pragma once
 
 #include "../key_search.hpp"
-#include "worker.hpp"
+#include "team.hpp"
 
 #include <prunecell/ops.hpp>
 
 #include <cstdint>
+#include <vector>
 
 namespace prunecell::cpu {
-
-/// The tiles whose numbers are multiples of `stride` but not of `before` = stride * factor (0: all multiples), so
-/// that passes of falling stride visit each tile of a tensor once, each pass a regular sample of the whole.
-struct TileSubset {
-  std::int64_t stride = 1, before = 0;
-
-  std::int64_t count(std::int64_t tiles) const {
-    const auto multiples = [=](std::int64_t of) { return (tiles + of - 1) / of; };
-    return multiples(stride) - (before ? multiples(before) : 0);
-  }
-  std::int64_t tile(std::int64_t index) const {
-    if (before == 0) return index * stride;
-    const std::int64_t factor = before / stride;
-    return (index + index / (factor - 1) + 1) * stride;
-  }
-};
 
 struct PassCounts {
   std::int64_t above = 0;     ///< kept weights with key > last
@@ -39,9 +24,29 @@ struct PassCounts {
   PassCounts& operator+=(const PassCounts& other);
 };
 
-/// Writes to `words`, the tensor's mask words to be, which of the visited tiles' weights are kept and above the
-/// bracket. Lists those inside it with the team's candidates where `listing`, as long as there is room.
-PassCounts pass(const Job& job, const TileSubset& subset, const KeyBracket& bracket, bool listing, std::uint32_t* words,
-                Team team);
+/// What a pass over a bracket has found, until the next pass of its team.
+struct PassResult {
+  PassCounts counts;
+  std::vector<KeyList> listed;  ///< keys of the candidates
+
+  /// Kept weights whose keys are above `limit`, for a limit from just below the bracket to its end.
+  std::int64_t kept_above(std::uint32_t limit) const { return counts.above + count_above(listed, limit); }
+  /// Kept weights that reach the bracket.
+  std::int64_t reached() const {
+    std::int64_t count = counts.above + counts.unlisted;
+    for (const KeyList& list : listed) count += std::ssize(list);
+    return count;
+  }
+  /// Smallest limit within the bracket, or a part of it, that keeps at most `most` weights; the end does.
+  std::uint32_t limit(const KeyBracket& within, std::int64_t most) const {
+    return smallest_limit(listed, within.first, within.last, most - counts.above);
+  }
+};
+
+/// Counts the weights of each `stride`-th tile, and lists those inside the bracket with the team, where `listing` and
+/// as long as there is room; what it had listed before is forgotten. Writes to `words`, the tensor's mask words to be,
+/// which weights are kept and above the bracket; null: nowhere.
+PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, bool listing, std::uint32_t* words,
+                Team& team);
 
 }  // namespace prunecell::cpu

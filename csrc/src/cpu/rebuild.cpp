@@ -17,8 +17,8 @@
 namespace prunecell::cpu {
 namespace {
 
-/// Weights in question that one call may list, over all threads: 3 MiB; and that each thread may at the least.
-constexpr std::int64_t most_candidates = 1 << 18, candidates_per_thread = 1 << 14;
+/// Room for weights in question in one call: 3 MiB, more only where each of very many threads needs some.
+constexpr std::int64_t candidate_blocks = 64, blocks_per_thread = 4;
 
 /// What comes of the searches: a decision for each job, and the words that it may speak of.
 struct Searched {
@@ -32,32 +32,37 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   const auto sizes = weight_sizes(jobs);
   const std::int64_t weights = std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0));
   const int threads = thread_count(context.threads, weights);
-  const auto capacity = std::size_t(std::min(std::max(most_candidates / threads, candidates_per_thread), weights));
-  std::size_t bytes = std::size_t(threads) * Worker::bytes(capacity);
+  const auto block_count = std::size_t(std::min(std::max(candidate_blocks, blocks_per_thread * threads),
+                                                std::max<std::int64_t>(tile_count(weights), 1)));
+  std::size_t bytes = std::size_t(threads) * Worker::bytes() + Arena::size_of<CandidateBlock>(block_count);
   for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(std::size_t(word_count(size)));
 
   Searched out{Arena(bytes), {}, std::vector<Decision>(jobs.size()), weights};
   for (const std::int64_t size : sizes)
     out.words.push_back(out.arena.take<std::uint32_t>(std::size_t(word_count(size))));
   std::vector<Worker> workers;
-  for (int thread = 0; thread < threads; ++thread) workers.emplace_back(out.arena, capacity);
-  const auto decide = [&](std::size_t j, Team team) {
+  for (int thread = 0; thread < threads; ++thread) workers.emplace_back(out.arena);
+  const std::span blocks = out.arena.take<CandidateBlock>(block_count);
+  const auto decide = [&](std::size_t j, Team& team) {
     out.decisions[j] = search(context, jobs[j], out.words[j].data(), team);
   };
 
   // A job that would keep one thread busy when the others are done is decided by all together, the rest by a thread
   // each: largest first, so that threads end together.
   std::vector<std::size_t> alone;
+  Team all(workers, blocks);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     if (threads == 1 || sizes[j] <= weights / (2 * threads))
       alone.push_back(j);
     else
-      decide(j, workers);
+      decide(j, all);
   }
   std::ranges::sort(alone, std::greater(), [&](std::size_t j) { return sizes[j]; });
   std::atomic<std::size_t> next = 0;
   parallel(std::min<int>(threads, int(alone.size())), [&](int thread) {
-    for (std::size_t a; (a = next++) < alone.size();) decide(alone[a], {&workers[std::size_t(thread)], 1});
+    const std::size_t share = blocks.size() / std::size_t(threads);
+    Team one({&workers[std::size_t(thread)], 1}, blocks.subspan(std::size_t(thread) * share, share));
+    for (std::size_t a; (a = next++) < alone.size();) decide(alone[a], one);
   });
   return out;
 }

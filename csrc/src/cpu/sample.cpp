@@ -79,7 +79,7 @@ KeyBracket Sample::bracket(const KeyBracket& known, double kept, double widest) 
   const double size = double(keys_.size()), rank = kept * size;
   const double binomial = kept * (1 - kept) * size;
   const double variance = run_ > 1 ? std::max(binomial, variance_above(limit(rank))) : binomial;
-  const double margin = std::min(3 * std::sqrt(variance), widest * size / 2) + 2;
+  const double margin = std::min(deviations * std::sqrt(variance), widest * size / 2) + 2;
   return {limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : known.last};
 }
 

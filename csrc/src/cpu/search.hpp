@@ -1,7 +1,7 @@
 // The first half of a rebuild: which weights of a job stay. Reads the weights, writes no memory of the caller.
 #pragma once
 
-#include "worker.hpp"
+#include "team.hpp"
 
 #include <prunecell/ops.hpp>
 
@@ -24,6 +24,6 @@ struct Decision {
 };
 
 /// `words`: word_count(size) of them, scratch until the decision is `searched`.
-Decision search(const Context& context, const Job& job, std::uint32_t* words, Team team);
+Decision search(const Context& context, const Job& job, std::uint32_t* words, Team& team);
 
 }  // namespace prunecell::cpu

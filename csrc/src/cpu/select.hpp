@@ -22,7 +22,7 @@ struct Scratch {
 };
 
 /// What a pass adds to the results of a job.
-struct TileResult {
+struct alignas(thread_alignment) TileResult {
   std::int64_t zeros = 0;
   bool changed = false;
 };

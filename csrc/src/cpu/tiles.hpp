@@ -17,11 +17,16 @@
 
 namespace prunecell::cpu {
 
+/// Of what a thread writes at every tile: cache lines of its own, of which processors fetch two at once.
+inline constexpr std::size_t thread_alignment = 128;
+
 struct Tile {
   std::size_t job;
   std::int64_t first;  ///< index in the tensor, a multiple of tile_size
   std::int64_t size;
 };
+
+inline std::int64_t tile_count(std::int64_t size) { return (size + tile_size - 1) / tile_size; }
 
 /// The tiles of tensors of the given sizes, numbered through; empty tensors have none.
 class TileList {
@@ -29,7 +34,7 @@ class TileList {
   explicit TileList(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) {
     starts_.push_back(0);
     for (const std::int64_t size : sizes_) {
-      starts_.push_back(starts_.back() + size / tile_size + (size % tile_size != 0));
+      starts_.push_back(starts_.back() + tile_count(size));
       weights_ += size;
     }
   }

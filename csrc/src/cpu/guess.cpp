@@ -1,0 +1,110 @@
+#include "guess.hpp"
+#include "tiles.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace prunecell::cpu {
+namespace {
+
+/// Weights of the samples.
+constexpr std::int64_t small = 1 << 10, large = 1 << 17;
+
+// Strides of tiles are powers of three, which fall in step with no structure of tensors, whose extents are powers of
+// two.
+
+/// So that the first sample has at least seven tiles; 1: too few for any.
+std::int64_t first_stride(std::int64_t tiles) {
+  std::int64_t stride = 1;
+  while (tiles >= 21 * stride) stride *= 3;
+  return stride;
+}
+
+/// Of the largest sample: to read with gaps costs twice as much per weight, and all are read again.
+constexpr std::int64_t last_stride = 27;
+
+/// The next power of that below.
+std::int64_t next_stride(std::int64_t stride) {
+  std::int64_t next = 1;
+  while (last_stride * next < stride) next *= last_stride;
+  return next;
+}
+
+}  // namespace
+
+Guess::Guess(const Job& job, const Levels& levels, std::int64_t room, Team& team)
+    : job_(job),
+      levels_(levels),
+      team_(team),
+      size_(job.weights.size),
+      tiles_(tile_count(job.weights.size)),
+      room_(room),
+      share_(size_ > 0 ? double(room) / double(size_) : 0) {}
+
+KeyBracket Guess::by_tiles(const KeyBracket& known) {
+  if (levels_.single(known)) return known;
+  const Sample sample(job_, std::min(small, size_), 1);
+  KeyBracket bracket = levels_.closed(sample.bracket(known, share_, 1));
+  for (std::int64_t stride = first_stride(tiles_); stride > 1 && !levels_.single(bracket);
+       stride = next_stride(stride)) {
+    const PassResult seen = pass(job_, stride, bracket, true, nullptr, team_);
+    const auto narrower = narrowed(bracket, seen);
+    if (!narrower) return by_sample(known);
+    bracket = *narrower;
+    const std::int64_t next = next_stride(stride);
+    const double listed = expected(bracket, seen, next);
+    if (listed > room_to_list() || (next == 1 && listed > 2 * std::max(expected_by_sample(), 0x1p15)))
+      bracket = by_sample(bracket);
+    if (expected(bracket, seen, next) > room_to_list()) bracket = likeliest_level(bracket, seen);
+  }
+  return bracket;
+}
+
+KeyBracket Guess::by_sample(const KeyBracket& known) {
+  if (levels_.single(known)) return known;
+  constexpr std::int64_t run = 16;
+  const std::int64_t length = size_ < run ? 1 : run;
+  if (!sample_) sample_.emplace(job_, std::min(large, size_ / length * length), length);
+  return levels_.closed(sample_->bracket(known, share_, 0.7 * room_to_list() / double(size_)));
+}
+
+/// Where the limit lies by the tiles seen, with four standard deviations to each side, which come from what differs
+/// between a tile and the next one seen, so that a slow drift over the tensor, which tiles at regular intervals follow
+/// well, does not count. Nothing where it lies outside the bracket, or too many weights inside.
+std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassResult& seen) const {
+  if (seen.counts.unlisted > 0) return std::nullopt;
+  const PassCounts& counts = seen.counts;
+  const double part = double(counts.weights) / double(size_), tiles = double(counts.full_tiles);
+  const double squares = double(std::max(counts.squares_above, counts.squares_reached));
+  const double variance = squares / (2 * double(std::max<std::int64_t>(counts.steps, 1)));
+  const double binomial = share_ * (1 - share_) * double(tile_size);
+  const double margin = 4 * std::sqrt(std::max(variance, binomial) * tiles * (1 - part)) + 2;
+  const double rank = double(room_) * part;
+  const auto beyond = double(counts.above), reached = double(seen.reached());
+  if (rank + margin < beyond || (rank - margin > reached && bracket.first > levels_.all().first)) return std::nullopt;
+  const auto limit = [&](double kept) { return seen.limit(bracket, std::int64_t(std::max(kept, beyond))); };
+  return levels_.closed({limit(rank + margin), rank - margin >= beyond ? limit(rank - margin) : bracket.last});
+}
+
+/// Weights to list in the next pass, or in the last one if those are more: until then the bracket narrows as the root
+/// of the weights seen.
+double Guess::expected(const KeyBracket& bracket, const PassResult& seen, std::int64_t stride) const {
+  if (levels_.single(bracket)) return 0;
+  const double part = double(seen.counts.weights) / double(size_), next = double(size_) / double(stride);
+  const double listed = std::max(next, double(size_) * std::sqrt(std::min(1.0, part * double(last_stride))));
+  const std::int64_t inside = seen.kept_above(bracket.first - 1) - seen.kept_above(bracket.last);
+  return double(inside) / double(seen.counts.weights) * listed;
+}
+
+/// Weights to list by a bracket of the large sample, if they lie as by chance: fewer than by tiles where those differ.
+double Guess::expected_by_sample() const {
+  return 2 * Sample::deviations * std::sqrt(share_ * (1 - share_) / double(large)) * double(size_);
+}
+
+KeyBracket Guess::likeliest_level(const KeyBracket& bracket, const PassResult& seen) const {
+  const double rank = double(room_) * double(seen.counts.weights) / double(size_);
+  const std::int64_t most = std::max(std::int64_t(rank), seen.kept_above(bracket.last));
+  return levels_.keys(levels_.of(seen.limit(bracket, most)));
+}
+
+}  // namespace prunecell::cpu
