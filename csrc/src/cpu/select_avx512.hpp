@@ -22,14 +22,23 @@ void select_registers(const void* weights, const void* otherwise, std::int64_t n
   });
 }
 
-/// Makes pruned weights of one register +0 if some are not; returns whether.
+/// Makes pruned weights of `count` lanes from `at` on +0 if some are not; returns whether. All registers are written or
+/// none: where a tenth of the weights are to be cleared, whether one register has some could not be foretold.
 template <int Bytes>
-inline bool clear_register(unsigned char* at, typename Lanes<Bytes>::Mask lanes, typename Lanes<Bytes>::Mask kept) {
+[[gnu::always_inline]] inline bool clear_run(unsigned char* at, int count, std::uint64_t kept) {
   using L = Lanes<Bytes>;
-  const __m512i items = L::load(lanes, at);
-  const auto revived = typename L::Mask(L::not_zero(items) & ~kept);
+  constexpr int registers = 64 / L::count;
+  __m512i items[registers];
+  std::uint64_t revived = 0;
+  const auto lanes = [&](int r) { return typename L::Mask(first_bits(count) >> (r * L::count)); };
+  const auto kept_lanes = [&](int r) { return typename L::Mask(kept >> (r * L::count)); };
+  for (int r = 0; r < registers; ++r) {
+    items[r] = L::load(lanes(r), at + r * 64);
+    revived |= std::uint64_t(typename L::Mask(L::not_zero(items[r]) & ~kept_lanes(r)));
+  }
   if (revived == 0) return false;
-  L::store(at, lanes, L::choose(kept, items, _mm512_setzero_si512()));
+  for (int r = 0; r < registers; ++r)
+    L::store(at + r * 64, lanes(r), L::choose(kept_lanes(r), items[r], _mm512_setzero_si512()));
   return true;
 }
 
@@ -37,11 +46,18 @@ template <int Bytes>
 bool clear_pruned_registers(void* weights, std::int64_t n, const std::uint32_t* words) {
   auto* items = static_cast<unsigned char*>(weights);
   bool changed = false;
-  for_each_register<Bytes>(n, words,
-                           [&](std::int64_t i, typename Lanes<Bytes>::Mask lanes, typename Lanes<Bytes>::Mask kept) {
-                             prefetch(items + i * Bytes, 64);
-                             changed |= clear_register<Bytes>(items + i * Bytes, lanes, kept);
-                           });
+  std::int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    prefetch(items + i * Bytes, 64 * Bytes);
+    std::uint64_t kept;
+    __builtin_memcpy(&kept, words + i / 32, sizeof kept);
+    changed |= clear_run<Bytes>(items + i * Bytes, 64, kept);
+  }
+  if (const int rest = int(n - i); rest > 0) {
+    std::uint64_t kept = 0;
+    __builtin_memcpy(&kept, words + i / 32, rest > 32 ? 8 : 4);
+    changed |= clear_run<Bytes>(items + i * Bytes, rest, kept);
+  }
   return changed;
 }
 
