@@ -20,13 +20,14 @@ std::int64_t first_stride(std::int64_t tiles) {
   return stride;
 }
 
-/// Of the largest sample: to read with gaps costs twice as much per weight, and all are read again.
-constexpr std::int64_t last_stride = 27;
+/// Of the largest sample, whose weights then cost as much as those that it saves from being listed: their best number
+/// grows as size to the power of 2/3.
+std::int64_t last_stride(std::int64_t tiles) { return tiles < 768 ? 9 : 27; }
 
-/// The next power of that below.
-std::int64_t next_stride(std::int64_t stride) {
+/// The next power of the last stride below.
+std::int64_t next_stride(std::int64_t stride, std::int64_t tiles) {
   std::int64_t next = 1;
-  while (last_stride * next < stride) next *= last_stride;
+  while (last_stride(tiles) * next < stride) next *= last_stride(tiles);
   return next;
 }
 
@@ -46,12 +47,12 @@ KeyBracket Guess::by_tiles(const KeyBracket& known) {
   const Sample sample(job_, std::min(small, size_), 1);
   KeyBracket bracket = levels_.closed(sample.bracket(known, share_, 1));
   for (std::int64_t stride = first_stride(tiles_); stride > 1 && !levels_.single(bracket);
-       stride = next_stride(stride)) {
+       stride = next_stride(stride, tiles_)) {
     const PassResult seen = pass(job_, stride, bracket, true, nullptr, team_);
     const auto narrower = narrowed(bracket, seen);
     if (!narrower) return by_sample(known);
     bracket = *narrower;
-    const std::int64_t next = next_stride(stride);
+    const std::int64_t next = next_stride(stride, tiles_);
     const double listed = expected(bracket, seen, next);
     if (listed > room_to_list() || (next == 1 && listed > 2 * std::max(expected_by_sample(), 0x1p15)))
       bracket = by_sample(bracket);
@@ -91,7 +92,7 @@ std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassR
 double Guess::expected(const KeyBracket& bracket, const PassResult& seen, std::int64_t stride) const {
   if (levels_.single(bracket)) return 0;
   const double part = double(seen.counts.weights) / double(size_), next = double(size_) / double(stride);
-  const double listed = std::max(next, double(size_) * std::sqrt(std::min(1.0, part * double(last_stride))));
+  const double listed = std::max(next, double(size_) * std::sqrt(std::min(1.0, part * double(last_stride(tiles_)))));
   const std::int64_t inside = seen.kept_above(bracket.first - 1) - seen.kept_above(bracket.last);
   return double(inside) / double(seen.counts.weights) * listed;
 }

@@ -144,14 +144,24 @@ std::int64_t collect(const void* items, const InsideTile& inside, std::int64_t b
                      std::int64_t* positions) {
   const auto* from = static_cast<const unsigned char*>(items);
   std::int64_t found = 0;
-  for (std::int64_t r = 0; r < inside.count; ++r)
-    for (std::uint64_t bits = inside.bits[r]; bits != 0; bits &= bits - 1) {
-      const std::int64_t index = inside.run[r] * 64 + __builtin_ctzll(bits);
+  for (std::int64_t r = 0; r < inside.count; ++r) {
+    const std::int64_t first = inside.run[r] * 64;
+    const auto write = [&](std::int64_t at, int bit) __attribute__((always_inline)) {
       Item item;
-      __builtin_memcpy(&item, from + index * std::int64_t(sizeof item), sizeof item);
-      keys[found] = key_of(item);
-      positions[found++] = base + index;
-    }
+      __builtin_memcpy(&item, from + (first + bit) * std::int64_t(sizeof item), sizeof item);
+      keys[at] = key_of(item);
+      positions[at] = base + first + bit;
+    };
+    // The last and the first in any case, which most often are all: how many there are could not be foretold.
+    std::uint64_t bits = inside.bits[r];
+    const int count = __builtin_popcountll(bits), last = 63 - __builtin_clzll(bits);
+    write(found + 1, last);
+    write(found, __builtin_ctzll(bits));
+    std::int64_t at = found + 1;
+    if (count > 2)
+      for (bits &= bits - 1; bits != 0; bits &= bits - 1) write(at++, __builtin_ctzll(bits));
+    found += count;
+  }
   return found;
 }
 

@@ -42,7 +42,8 @@ struct Kernels {
   SideCounts (*classify[5])(const void* items, const void* next, std::int64_t n, std::uint64_t first,
                             std::uint64_t last, const std::uint32_t* old, std::uint32_t* above, InsideTile& inside);
 
-  /// The keys of the weights inside, and base + index. Returns their number. By DType, and keys.
+  /// The keys of the weights inside, and base + index. Returns their number; both arrays have room for one more. By
+  /// DType, and keys.
   std::int64_t (*collect[5])(const void* items, const InsideTile& inside, std::int64_t base, std::uint32_t* keys,
                              std::int64_t* positions);
 

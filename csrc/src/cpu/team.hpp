@@ -20,8 +20,8 @@ struct CandidateBlock {
   static constexpr std::int64_t capacity = tile_size;
 
   std::int64_t size;
-  std::uint32_t keys[capacity];
-  std::int64_t positions[capacity];
+  std::uint32_t keys[capacity + 1];
+  std::int64_t positions[capacity + 1];
 };
 
 /// What one thread works with.
