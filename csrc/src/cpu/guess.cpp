@@ -52,11 +52,11 @@ KeyBracket Guess::by_tiles(const KeyBracket& known) {
     const auto narrower = narrowed(bracket, seen);
     if (!narrower) return by_sample(known);
     bracket = *narrower;
-    const std::int64_t next = next_stride(stride, tiles_);
-    const double listed = expected(bracket, seen, next);
-    if (listed > room_to_list() || (next == 1 && listed > 2 * std::max(expected_by_sample(), 0x1p15)))
+    const double part = 1 / double(next_stride(stride, tiles_));  // of the weights, that the next pass reads
+    const double listed = part * expected(bracket, seen);
+    if (listed > room_to_list() || listed > 2 * std::max(part * expected_by_sample(), 0x1p15))
       bracket = by_sample(bracket);
-    if (expected(bracket, seen, next) > room_to_list()) bracket = likeliest_level(bracket, seen);
+    if (part * expected(bracket, seen) > room_to_list()) bracket = likeliest_level(bracket, seen);
   }
   return bracket;
 }
@@ -87,17 +87,14 @@ std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassR
   return levels_.closed({limit(rank + margin), rank - margin >= beyond ? limit(rank - margin) : bracket.last});
 }
 
-/// Weights to list in the next pass, or in the last one if those are more: until then the bracket narrows as the root
-/// of the weights seen.
-double Guess::expected(const KeyBracket& bracket, const PassResult& seen, std::int64_t stride) const {
+/// Weights in the bracket that are to be told from each other.
+double Guess::expected(const KeyBracket& bracket, const PassResult& seen) const {
   if (levels_.single(bracket)) return 0;
-  const double part = double(seen.counts.weights) / double(size_), next = double(size_) / double(stride);
-  const double listed = std::max(next, double(size_) * std::sqrt(std::min(1.0, part * double(last_stride(tiles_)))));
   const std::int64_t inside = seen.kept_above(bracket.first - 1) - seen.kept_above(bracket.last);
-  return double(inside) / double(seen.counts.weights) * listed;
+  return double(inside) / double(seen.counts.weights) * double(size_);
 }
 
-/// Weights to list by a bracket of the large sample, if they lie as by chance: fewer than by tiles where those differ.
+/// The same of a bracket by the large sample, if weights lie as by chance: less than by tiles where those differ.
 double Guess::expected_by_sample() const {
   return 2 * Sample::deviations * std::sqrt(share_ * (1 - share_) / double(large)) * double(size_);
 }

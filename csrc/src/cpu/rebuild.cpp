@@ -17,8 +17,9 @@
 namespace prunecell::cpu {
 namespace {
 
-/// Room for weights in question in one call: 3 MiB, more only where each of very many threads needs some.
-constexpr std::int64_t candidate_blocks = 64, blocks_per_thread = 4;
+/// Room for weights in question in one call: 3 MiB; more where each of very many threads needs some, and from 2^27
+/// weights on, of which a sample leaves the more in question the more they are.
+constexpr std::int64_t candidate_blocks = 64, blocks_per_thread = 4, tiles_per_block = 512;
 
 /// What comes of the searches: a decision for each job, and the words that it may speak of.
 struct Searched {
@@ -32,8 +33,9 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   const auto sizes = weight_sizes(jobs);
   const std::int64_t weights = std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0));
   const int threads = thread_count(context.threads, weights);
-  const auto block_count = std::size_t(std::min(std::max(candidate_blocks, blocks_per_thread * threads),
-                                                std::max<std::int64_t>(tile_count(weights), 1)));
+  const std::int64_t tiles = std::max<std::int64_t>(tile_count(weights), 1);
+  const auto block_count =
+      std::size_t(std::min(std::max({candidate_blocks, blocks_per_thread * threads, tiles / tiles_per_block}), tiles));
   std::size_t bytes = std::size_t(threads) * Worker::bytes() + Arena::size_of<CandidateBlock>(block_count);
   for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(std::size_t(word_count(size)));
 
