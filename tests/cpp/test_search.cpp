@@ -42,6 +42,10 @@ const std::pair<const char*, Value> data[] = {
      [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 4 == 0 ? 1 + u : u); }},
     {"small in the tiles seen first",
      [](std::int64_t i, std::int64_t, double u) { return exact(i / tile % 4 == 0 ? u / 1024 : u); }},
+    {"two crowded levels of which no sampled tile has weights",
+     [](std::int64_t i, std::int64_t, double u) {
+       return exact(i / tile % 9 != 0 ? 0.35 + u / 2 : u < 0.5 ? 0.01 : 0.99);
+     }},
     {"periodic with the stride of the sample",
      [](std::int64_t i, std::int64_t n, double) { return exact(double(i % (n / 1024)) / double(n)); }},
     {"alike in runs of 16", [](std::int64_t i, std::int64_t, double) { return exact(double(i / 16 * 37 % 1009)); }},
