@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <type_traits>
 
 namespace prunecell::cpu {
 namespace {
@@ -37,6 +38,60 @@ const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
   return buffer.keys;
 }
 
+/// One thread's part of a pass.
+class Visit {
+ public:
+  Visit(const Job& job, const KeyBracket& bracket, bool listing, std::uint32_t* words, Team& team, int thread)
+      : job_(job),
+        bounds_(bounds_of(job, bracket)),
+        classify_(kernels().classify[bounds_.kind]),
+        in_place_(job.rule.filler != Filler::random && job.weights.layout.row_major()),
+        listing_(listing),
+        words_(words),
+        team_(team),
+        worker_(team.worker(thread)) {}
+
+  /// The tile of the weights from `first` on; the next one is that from `next` on.
+  void operator()(std::int64_t first, std::int64_t next) {
+    const Tile tile{0, first, std::min(tile_size, job_.weights.size - first)};
+    const void* items = read_items(job_, tile, worker_.tile);
+    const void* next_items = in_place_ ? open_tile(job_.weights, next, worker_.tile.weights) : items;
+    const std::uint32_t* old = job_.old.words ? job_.old.words + first / 32 : nullptr;
+    std::uint32_t unused[tile_size / 32], *above = words_ ? words_ + first / 32 : unused;
+    const SideCounts found =
+        classify_(items, next_items, tile.size, bounds_.first, bounds_.last, old, above, worker_.inside);
+    const std::int64_t inside = found.reached - found.above;
+    if (inside > 0 && !(listing_ && team_.collect(worker_, bounds_.kind, items, inside, first)))
+      counts_.unlisted += inside;
+    counts_.above += found.above;
+    counts_.weights += tile.size;
+    if (tile.size == tile_size) add_full(found);
+  }
+
+  const PassCounts& counts() const { return counts_; }
+
+ private:
+  void add_full(const SideCounts& found) {
+    if (++counts_.full_tiles > 1) {
+      const auto square = [](std::int64_t x) { return x * x; };
+      ++counts_.steps;
+      counts_.squares_above += square(found.above - before_.above);
+      counts_.squares_reached += square(found.reached - before_.reached);
+    }
+    before_ = found;
+  }
+
+  const Job& job_;
+  const Bounds bounds_;
+  const std::remove_extent_t<decltype(Kernels::classify)> classify_;
+  const bool in_place_, listing_;
+  std::uint32_t* const words_;
+  Team& team_;
+  Worker& worker_;
+  PassCounts counts_;
+  SideCounts before_;  ///< of the full tile before
+};
+
 }  // namespace
 
 PassCounts& PassCounts::operator+=(const PassCounts& other) {
@@ -52,46 +107,18 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
 
 PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, bool listing, std::uint32_t* words,
                 Team& team) {
-  const std::int64_t size = job.weights.size, visited = (tile_count(size) + stride - 1) / stride;
-  const Bounds bounds = bounds_of(job, bracket);
-  const auto classify = kernels().classify[bounds.kind];
-  const bool in_place = job.rule.filler != Filler::random && job.weights.layout.row_major();
-  const auto visit = [&](std::int64_t first, std::int64_t next, Worker& worker, PassCounts& counts,
-                         SideCounts& before) {
-    const Tile tile{0, first, std::min(tile_size, size - first)};
-    const void* items = read_items(job, tile, worker.tile);
-    const void* next_items = in_place ? open_tile(job.weights, next, worker.tile.weights) : items;
-    const std::uint32_t* old = job.old.words ? job.old.words + first / 32 : nullptr;
-    std::uint32_t unused[tile_size / 32], *above = words ? words + first / 32 : unused;
-    const SideCounts found =
-        classify(items, next_items, tile.size, bounds.first, bounds.last, old, above, worker.inside);
-    const std::int64_t inside = found.reached - found.above;
-    if (inside > 0 && !(listing && team.collect(worker, bounds.kind, items, inside, first))) counts.unlisted += inside;
-    counts.above += found.above;
-    counts.weights += tile.size;
-    if (tile.size < tile_size) return;
-    if (++counts.full_tiles > 1) {
-      const auto square = [](std::int64_t x) { return x * x; };
-      ++counts.steps;
-      counts.squares_above += square(found.above - before.above);
-      counts.squares_reached += square(found.reached - before.reached);
-    }
-    before = found;
-  };
-
   team.clear();
   PassCounts total;
   std::mutex merging;
+  const std::int64_t visited = (tile_count(job.weights.size) + stride - 1) / stride;
   const int threads = thread_count(team.size(), visited * tile_size);
   parallel(threads, [&](int thread) {
-    PassCounts counts;
-    SideCounts before;
-    const std::int64_t end = visited * (thread + 1) / threads;
+    Visit visit(job, bracket, listing, words, team, thread);
+    const std::int64_t step = stride * tile_size, end = visited * (thread + 1) / threads;
     for (std::int64_t index = visited * thread / threads; index < end; ++index)
-      visit(index * stride * tile_size, std::min(index + 1, end - 1) * stride * tile_size, team.worker(thread), counts,
-            before);
+      visit(index * step, std::min(index + 1, end - 1) * step);
     const std::lock_guard lock(merging);
-    total += counts;
+    total += visit.counts();
   });
   return {total, team.keys()};
 }
