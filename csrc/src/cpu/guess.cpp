@@ -10,6 +10,9 @@ namespace {
 /// Weights of the samples.
 constexpr std::int64_t small = 1 << 10, large = 1 << 17;
 
+/// Weights that take longer to list than the large sample takes, or than now and then another pass in vain.
+constexpr double many = 1 << 16;
+
 // Strides of tiles are powers of three, which fall in step with no structure of tensors, whose extents are powers of
 // two.
 
@@ -49,13 +52,18 @@ KeyBracket Guess::by_tiles(const KeyBracket& known) {
   for (std::int64_t stride = first_stride(tiles_); stride > 1 && !levels_.single(bracket);
        stride = next_stride(stride, tiles_)) {
     const PassResult seen = pass(job_, stride, bracket, true, nullptr, team_);
-    const auto narrower = narrowed(bracket, seen);
+    const auto narrower = narrowed(bracket, seen, 4);
     if (!narrower) return by_sample(known);
     bracket = *narrower;
     const double part = 1 / double(next_stride(stride, tiles_));  // of the weights, that the next pass reads
     const double listed = part * expected(bracket, seen);
-    if (listed > room_to_list() || listed > 2 * std::max(part * expected_by_sample(), 0x1p15))
-      bracket = by_sample(bracket);
+    if (listed > many) {
+      const auto likely = narrowed(bracket, seen, 1.5);
+      if (likely && levels_.single(*likely))
+        bracket = *likely;
+      else if (listed > std::min(room_to_list(), 2 * part * expected_by_sample()))
+        bracket = by_sample(bracket);
+    }
     if (part * expected(bracket, seen) > room_to_list()) bracket = likeliest_level(bracket, seen);
   }
   return bracket;
@@ -69,17 +77,17 @@ KeyBracket Guess::by_sample(const KeyBracket& known) {
   return levels_.closed(sample_->bracket(known, share_, 0.7 * room_to_list() / double(size_)));
 }
 
-/// Where the limit lies by the tiles seen, with four standard deviations to each side, which come from what differs
+/// Where the limit lies by the tiles seen, with so many standard deviations to each side, which come from what differs
 /// between a tile and the next one seen, so that a slow drift over the tensor, which tiles at regular intervals follow
 /// well, does not count. Nothing where it lies outside the bracket, or too many weights inside.
-std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassResult& seen) const {
+std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassResult& seen, double deviations) const {
   if (seen.counts.unlisted > 0) return std::nullopt;
   const PassCounts& counts = seen.counts;
   const double part = double(counts.weights) / double(size_), tiles = double(counts.full_tiles);
   const double squares = double(std::max(counts.squares_above, counts.squares_reached));
   const double variance = squares / (2 * double(std::max<std::int64_t>(counts.steps, 1)));
   const double binomial = share_ * (1 - share_) * double(tile_size);
-  const double margin = 4 * std::sqrt(std::max(variance, binomial) * tiles * (1 - part)) + 2;
+  const double margin = deviations * std::sqrt(std::max(variance, binomial) * tiles * (1 - part)) + 2;
   const double rank = double(room_) * part;
   const auto beyond = double(counts.above), reached = double(seen.reached());
   if (rank + margin < beyond || (rank - margin > reached && bracket.first > levels_.all().first)) return std::nullopt;

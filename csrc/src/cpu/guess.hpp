@@ -26,7 +26,7 @@ class Guess {
 
  private:
   double room_to_list() const { return double(team_.room()); }
-  std::optional<KeyBracket> narrowed(const KeyBracket& bracket, const PassResult& seen) const;
+  std::optional<KeyBracket> narrowed(const KeyBracket& bracket, const PassResult& seen, double deviations) const;
   double expected(const KeyBracket& bracket, const PassResult& seen) const;
   double expected_by_sample() const;
   KeyBracket likeliest_level(const KeyBracket& bracket, const PassResult& seen) const;

@@ -12,6 +12,9 @@
 namespace prunecell::cpu {
 namespace {
 
+/// Runs are fetched so many before their use: each is on a line of its own, where hardware does not expect it.
+constexpr std::int64_t ahead = 32;
+
 /// Copies `runs` runs of `length` items of `Item` bytes, from data + place(run) * Item on.
 template <std::size_t Item, class Place>
 void gather(const std::byte* data, std::int64_t runs, std::int64_t length, std::byte* out, Place&& place) {
@@ -20,7 +23,6 @@ void gather(const std::byte* data, std::int64_t runs, std::int64_t length, std::
     for (std::int64_t run = 0; run < runs; ++run) std::memcpy(out + std::size_t(run) * Item, address(run), Item);
     return;
   }
-  constexpr std::int64_t ahead = 32;
   for (std::int64_t run = 0; run < std::min(ahead, runs); ++run) __builtin_prefetch(address(run));
   for (std::int64_t run = 0; run < runs; ++run) {
     if (run + ahead < runs) __builtin_prefetch(address(run + ahead));
@@ -53,8 +55,18 @@ Sample::Sample(const Job& job, std::int64_t count, std::int64_t run) : run_(run)
     kernels().magnitude_keys[int(weights.dtype)](items, n, keys_.data() + first);
   }
   if (!job.old.words) return;
-  for (std::int64_t k = 0; k < count; ++k)
-    if (!kept(job.old, logical_index(weights.layout, place(k / run) + k % run))) keys_[std::size_t(k)] = 0;
+  const bool in_order = weights.layout.row_major();
+  const auto index_of = [&](std::int64_t offset) {
+    return std::uint64_t(in_order ? offset : logical_index(weights.layout, offset));
+  };
+  for (std::int64_t k = 0; k < count; k += run) {
+    if (k + ahead * run < count) __builtin_prefetch(job.old.words + index_of(place(k / run + ahead)) / 32);
+    const std::int64_t first = place(k / run);
+    for (std::int64_t i = 0; i < run; ++i) {
+      const std::uint64_t index = index_of(first + i);
+      keys_[std::size_t(k + i)] &= 0u - (job.old.words[index / 32] >> (index % 32) & 1u);
+    }
+  }
 }
 
 /// Of the number of keys above the limit. From what differs between a run and the next: weights side by side are
