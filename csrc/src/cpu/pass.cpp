@@ -111,7 +111,8 @@ PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, 
   PassCounts total;
   std::mutex merging;
   const std::int64_t visited = (tile_count(job.weights.size) + stride - 1) / stride;
-  const int threads = thread_count(team.size(), visited * tile_size);
+  // A sample, too, has each thread look at the part of the tensor that it will read: in whose caches it may be.
+  const int threads = int(std::min<std::int64_t>(team.size(), visited));
   parallel(threads, [&](int thread) {
     Visit visit(job, bracket, listing, words, team, thread);
     const std::int64_t step = stride * tile_size, end = visited * (thread + 1) / threads;

@@ -26,7 +26,6 @@ struct Searched {
   Arena arena;
   std::vector<std::span<std::uint32_t>> words;
   std::vector<Decision> decisions;
-  std::int64_t weights;  ///< of all jobs
 };
 
 Searched search_all(const Context& context, std::span<const Job> jobs) {
@@ -39,7 +38,7 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   std::size_t bytes = std::size_t(threads) * Worker::bytes() + Arena::size_of<CandidateBlock>(block_count);
   for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(std::size_t(word_count(size)));
 
-  Searched out{Arena(bytes), {}, std::vector<Decision>(jobs.size()), weights};
+  Searched out{Arena(bytes), {}, std::vector<Decision>(jobs.size())};
   for (const std::int64_t size : sizes)
     out.words.push_back(out.arena.take<std::uint32_t>(std::size_t(word_count(size))));
   std::vector<Worker> workers;
@@ -100,9 +99,7 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
 void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply) {
   const Searched searched = search_all(context, jobs);
   throw_if_unreachable(context, jobs, searched.decisions);
-  Context committing = context;  // which without a select is to copy a bit per weight
-  if (apply == Apply::no) committing.threads = thread_count(context.threads, searched.weights / 32);
-  for_each_tile(committing, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
     const Job& job = jobs[tile.job];
     write_mask(job, searched.decisions[tile.job], searched.words[tile.job].data(), tile);
     return TileResult{.changed = apply == Apply::yes && select_tile(job, tile, scratch)};

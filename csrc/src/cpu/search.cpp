@@ -116,13 +116,14 @@ class Search {
     decision_.zeros = size_ - (random() ? room_ : kept);
   }
 
+  /// Each thread does so for the tiles that it has seen: their words may be in its caches alone.
   void keep_above(std::uint32_t limit) {
-    constexpr std::int64_t worth_waking_threads = 4, ahead = 16;
+    constexpr std::int64_t ahead = 16;
     const std::span blocks = team_.blocks();
-    const int threads = std::ssize(blocks) < worth_waking_threads ? 1 : team_.size();
-    parallel(threads, [&](int thread) {  // no two blocks have weights of one tile
-      for (std::size_t b = std::size_t(thread); b < blocks.size(); b += std::size_t(threads)) {
-        const auto& [size, keys, positions] = blocks[b];
+    const int threads = blocks.size() > 1 ? team_.size() : 1;
+    parallel(threads, [&](int thread) {
+      for (const auto& [owner, size, keys, positions] : blocks) {
+        if (threads > 1 && owner != &team_.worker(thread)) continue;
         for (std::int64_t c = 0; c < size; ++c) {
           __builtin_prefetch(words_ + positions[std::min(c + ahead, size - 1)] / 32);
           keep(std::uint64_t(positions[c]), keys[c] > limit);
@@ -134,7 +135,7 @@ class Search {
   /// Of the weights of Random that tie at the limit, those of the smallest indices go.
   void keep_last_ties(std::uint32_t limit, std::int64_t count) {
     std::vector<std::int64_t> ties;
-    for (const auto& [size, keys, positions] : team_.blocks())
+    for (const auto& [owner, size, keys, positions] : team_.blocks())
       for (std::int64_t c = 0; c < size; ++c)
         if (keys[c] == limit) ties.push_back(positions[c]);
     std::ranges::sort(ties);

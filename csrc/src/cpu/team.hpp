@@ -14,11 +14,14 @@
 
 namespace prunecell::cpu {
 
+struct Worker;
+
 /// Weights in question: their keys, and where they stand in the tensor. All of a tile are in one block. Touched as it
 /// fills.
 struct CandidateBlock {
   static constexpr std::int64_t capacity = tile_size;
 
+  const Worker* owner;
   std::int64_t size;
   std::uint32_t keys[capacity + 1];
   std::int64_t positions[capacity + 1];
@@ -56,6 +59,7 @@ class Team {
     if (!worker.block || worker.block->size + count > CandidateBlock::capacity) {
       const std::size_t next = taken_++;
       if (next >= blocks_.size()) return false;
+      blocks_[next].owner = &worker;
       blocks_[next].size = 0;
       worker.block = &blocks_[next];
     }
