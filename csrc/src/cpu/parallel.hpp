@@ -12,23 +12,7 @@ namespace prunecell::cpu {
 
 namespace detail {
 inline std::atomic<bool> forked{false};
-
-template <class Body>
-[[gnu::noinline]] void call(Body& body, int thread) {
-  body(thread);
 }
-
-/// Calls the body further down the stack. The calling thread's share of the work otherwise writes to cache lines beside
-/// those that all threads read the body's captures from, and each write takes the lines away from them.
-template <class Body>
-[[gnu::noinline]] void call_apart(Body& body, int thread) {
-  char apart[512];
-  asm volatile("" : : "r"(apart) : "memory");
-  call(body, thread);
-  asm volatile("" : : "r"(apart) : "memory");
-}
-
-}  // namespace detail
 
 /// Threads worth using for `work` weights, at most `requested` (0: what OpenMP would use). One inside an
 /// OpenMP region, and in a forked child: the parent's pool does not exist there and waiting for it hangs.
@@ -47,8 +31,7 @@ void parallel(int threads, Body&& body) {
 #pragma omp parallel num_threads(threads)
   {
     // The runtime may grant fewer threads than asked for.
-    for (int thread = omp_get_thread_num(); thread < threads; thread += omp_get_num_threads())
-      detail::call_apart(body, thread);
+    for (int thread = omp_get_thread_num(); thread < threads; thread += omp_get_num_threads()) body(thread);
   }
 }
 
