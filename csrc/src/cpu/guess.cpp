@@ -42,7 +42,6 @@ Guess::Guess(const Job& job, const Levels& levels, std::int64_t room, Team& team
       team_(team),
       size_(job.weights.size),
       tiles_(tile_count(job.weights.size)),
-      room_(room),
       share_(size_ > 0 ? double(room) / double(size_) : 0) {}
 
 KeyBracket Guess::by_tiles(const KeyBracket& known) {
@@ -57,14 +56,14 @@ KeyBracket Guess::by_tiles(const KeyBracket& known) {
     bracket = *narrower;
     const double part = 1 / double(next_stride(stride, tiles_));  // of the weights, that the next pass reads
     const double listed = part * expected(bracket, seen);
-    if (listed > many) {
+    if (listed > std::min(many, room_to_list())) {
       const auto likely = narrowed(bracket, seen, 1.5);
       if (likely && levels_.single(*likely))
         bracket = *likely;
       else if (listed > std::min(room_to_list(), 2 * part * expected_by_sample()))
         bracket = by_sample(bracket);
+      if (part * expected(bracket, seen) > room_to_list()) bracket = likeliest_level(bracket, seen);
     }
-    if (part * expected(bracket, seen) > room_to_list()) bracket = likeliest_level(bracket, seen);
   }
   return bracket;
 }
@@ -88,7 +87,7 @@ std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassR
   const double variance = squares / (2 * double(std::max<std::int64_t>(counts.steps, 1)));
   const double binomial = share_ * (1 - share_) * double(tile_size);
   const double margin = deviations * std::sqrt(std::max(variance, binomial) * tiles * (1 - part)) + 2;
-  const double rank = double(room_) * part;
+  const double rank = share_ * double(counts.weights);
   const auto beyond = double(counts.above), reached = double(seen.reached());
   if (rank + margin < beyond || (rank - margin > reached && bracket.first > levels_.all().first)) return std::nullopt;
   const auto limit = [&](double kept) { return seen.limit(bracket, std::int64_t(std::max(kept, beyond))); };
@@ -108,7 +107,7 @@ double Guess::expected_by_sample() const {
 }
 
 KeyBracket Guess::likeliest_level(const KeyBracket& bracket, const PassResult& seen) const {
-  const double rank = double(room_) * double(seen.counts.weights) / double(size_);
+  const double rank = share_ * double(seen.counts.weights);
   const std::int64_t most = std::max(std::int64_t(rank), seen.kept_above(bracket.last));
   return levels_.keys(levels_.of(seen.limit(bracket, most)));
 }

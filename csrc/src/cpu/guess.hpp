@@ -34,7 +34,7 @@ class Guess {
   const Job& job_;
   const Levels& levels_;
   Team& team_;
-  std::int64_t size_, tiles_, room_;
+  std::int64_t size_, tiles_;
   double share_;                  ///< of the weights, that may stay
   std::optional<Sample> sample_;  ///< the large one
 };
