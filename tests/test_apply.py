@@ -107,10 +107,10 @@ def test_pruned_weights_may_come_from_another_array(size: int, dtype: str) -> No
 def test_applying_says_whether_a_weight_was_not_masked_yet() -> None:
     weights, mask = np.ones(4000, dtype=np.float32), Mask.from_array(random_kept(4000))
     other = np.zeros(4000, dtype=np.float32)
-    assert _core.apply_masks([weights, other], [mask, mask]) == [True, False]
-    assert _core.apply_masks([weights, other], [mask, mask]) == [False, False]
+    assert _core.apply_masks([weights, other], [mask, mask], wait=True) == [True, False]
+    assert _core.apply_masks([weights, other], [mask, mask], wait=True) == [False, False]
     weights[int(np.flatnonzero(~mask.to_array())[-1])] = -0.0
-    assert _core.apply_masks([other, weights], [mask, mask]) == [False, True]
+    assert _core.apply_masks([other, weights], [mask, mask], wait=True) == [False, True]
     assert not np.signbit(weights).any()
 
 

@@ -35,7 +35,19 @@ class Unversioned(Versioned):
         return self._array.__dlpack__()
 
 
-PRODUCERS = [Versioned, Unversioned]
+class Learning(Versioned):
+    """As a torch tensor that learns, where torch has no exchange API yet."""
+
+    requires_grad = True
+
+    def __dlpack__(self, **given: Any) -> Any:
+        raise BufferError("can't export tensors that require gradient")
+
+    def detach(self) -> Versioned:
+        return Versioned(self._array)
+
+
+PRODUCERS = [Versioned, Unversioned, Learning]
 DLPACK_DTYPES = ["float16", "float32", "float64"]  # numpy cannot export ml_dtypes' bfloat16
 
 

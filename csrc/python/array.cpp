@@ -117,7 +117,10 @@ std::optional<Description> describe_exchange(py::handle object, const ArgumentNa
 }
 
 /// CUDA devices are asked to be ready on the default stream, where the operation will run.
-py::object capsule_of(py::handle object) {
+py::object capsule_of(py::handle given) {
+  // A torch tensor that learns refuses a capsule; the same memory without its history does not.
+  const bool learns = py::getattr(given, "requires_grad", py::none()).is(py::bool_(true));
+  const py::object object = learns ? py::object(given.attr("detach")()) : py::reinterpret_borrow<py::object>(given);
   constexpr int default_stream = 1;  // as DLPack and __cuda_array_interface__ number it
   py::dict arguments;
   if (py::hasattr(object, "__dlpack_device__")) {

@@ -90,14 +90,13 @@ std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& mas
   return batch.run(apply ? rebuild_and_apply : build_masks, threads);
 }
 
-/// Whether each array had weights in place that were not masked yet; empty where nobody asks.
-std::vector<bool> apply(const py::list& weights, const std::vector<const Mask*>& masks,
-                        const std::optional<py::list>& out, const std::optional<py::list>& otherwise, bool ask,
-                        int threads) {
+/// Whether each array had weights in place that were not masked yet. Of a CUDA device true, unless `wait`.
+std::vector<bool> apply(const py::list& weights, const py::list& masks, const std::optional<py::list>& out,
+                        const std::optional<py::list>& otherwise, bool wait, int threads) {
   check_length("masks", masks.size(), weights.size());
   if (out) check_length("out", out->size(), weights.size());
   if (otherwise) check_length("otherwise", otherwise->size(), weights.size());
-  Batch batch(3 * weights.size());
+  Batch batch(weights.size() * (1 + out.has_value() + otherwise.has_value()));
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const auto optional = [&](const std::optional<py::list>& arrays, const char* word, Access access) {
       return arrays ? batch.add(optional_array_of((*arrays)[i], {word, i}, access)).view : TensorView{};
@@ -107,14 +106,15 @@ std::vector<bool> apply(const py::list& weights, const std::vector<const Mask*>&
     batch.jobs.push_back({.weights = array.view,
                           .out = optional(out, "out", Access::write),
                           .otherwise = optional(otherwise, "otherwise", Access::read),
-                          .mask = view_of(masks[i], array, {"masks", i})});
+                          .mask = view_of(masks[i].cast<const Mask*>(), array, {"masks", i})});
   }
-  std::vector<bool> changed;
-  if (!ask) {
+  std::vector<bool> changed(weights.size(), true);
+  if (!wait && !batch.jobs.empty() && batch.jobs.front().weights.device.kind != Device::Kind::cpu) {
     batch.start(apply_masks, threads);
     return changed;
   }
-  for (const Result& result : batch.run(apply_masks, threads)) changed.push_back(result.changed);
+  const std::vector<Result> results = batch.run(apply_masks, threads);
+  for (std::size_t i = 0; i < results.size(); ++i) changed[i] = results[i].changed;
   return changed;
 }
 
@@ -167,7 +167,7 @@ void bind_ops(py::module_& module) {
              py::arg("filler"), py::arg("threshold"), py::arg("delta"), py::arg("seed"), py::arg("apply"),
              py::arg("threads") = 0);
   module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out") = py::none(),
-             py::arg("otherwise") = py::none(), py::kw_only(), py::arg("ask") = true, py::arg("threads") = 0);
+             py::arg("otherwise") = py::none(), py::kw_only(), py::arg("wait") = false, py::arg("threads") = 0);
   module.def("pack_weights", &pack, py::arg("weights"), py::arg("mask"), py::arg("values"), py::arg("threads") = 0);
   module.def("unpack_weights", &unpack, py::arg("values"), py::arg("mask"), py::arg("out"), py::arg("threads") = 0);
   module.def("count_zeros", &zeros_of, py::arg("weights"), py::arg("threads") = 0);

@@ -138,11 +138,11 @@ def build_masks(
 ) -> list[Result]: ...
 def apply_masks(
     weights: list[Any],
-    masks: Sequence[Mask],
+    masks: list[Mask],
     out: list[Any] | None = None,
     otherwise: list[Any] | None = None,
     *,
-    ask: bool = True,
+    wait: bool = False,
     threads: int = 0,
 ) -> list[bool]: ...
 def pack_weights(weights: Any, mask: Mask, values: Any, threads: int = 0) -> None: ...

@@ -154,7 +154,7 @@ def apply_mask(weights: Any, mask: Any, *, out: Any = None, threads: int = 0) ->
     """
     arrays, many = _listed(weights)
     outs = None if out is None else _listed(out)[0]
-    _core.apply_masks(arrays, _masks("mask", mask), outs, ask=False, threads=threads)
+    _core.apply_masks(arrays, _masks("mask", mask), outs, threads=threads)
     written = arrays if outs is None else outs
     return written if many else written[0]
 

@@ -1,8 +1,9 @@
 """Keeping weights pruned while optimizers step.
 
-Hooks on all optimizers of `torch.optim` serve every model. They find the pruned
-weights of an optimizer through weak references to what is attached to the modules, so that nothing
-of a model outlives it, and no copy, move or replacement of a parameter escapes them.
+Hooks on all optimizers of `torch.optim` serve every model. They find the pruned weights of an
+optimizer by the hooks that its parameters carry, which hold weak references to what is attached
+to the modules, so that nothing of a model outlives it; optimizers of other weights pay nothing. A
+parameter that is put in the place of another carries its hook from its first forward on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import itertools
 import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -33,39 +34,34 @@ registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Every attachment that is alive."""
 
 
-def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
+def mask_tensors(tensors: list[Tensor], masks: list[Mask], *, tell: bool = True) -> list[bool]:
     """Makes the pruned elements of each tensor +0, in place; any strides.
 
     Returns, for each tensor, whether some element was not. Of a CUDA device nobody waits for the
-    answer: True.
+    answer: True. Autograd is told of those that changed, unless `tell` is False.
     """
-    plain = [tensor.detach() if tensor.requires_grad else tensor for tensor in tensors]
     try:
-        changed = _apply(plain, masks)
+        changed = _core.apply_masks(tensors, masks)
     except InvalidArgument:  # rare, and one at a time
-        return [_mask_one(tensor, mask) for tensor, mask in zip(plain, masks, strict=True)]
-    if any(changed):
-        bump_versions(itertools.compress(plain, changed))
+        return [_mask_one(tensor, mask) for tensor, mask in zip(tensors, masks, strict=True)]
+    if tell and True in changed:
+        bump_versions(itertools.compress(tensors, changed))
     return changed
-
-
-def _apply(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
-    ask = not any(tensor.is_cuda for tensor in tensors)
-    return _core.apply_masks(tensors, masks, ask=ask) or [True] * len(tensors)
 
 
 def _mask_one(tensor: Tensor, mask: Mask) -> bool:
     """Of a model that was moved, or spread over devices, or of strides that the core knows not."""
     follow(mask, tensor)
     try:
-        (changed,) = _apply([tensor], [mask])
+        (changed,) = _core.apply_masks([tensor], [mask])
         if changed:
             bump_versions([tensor])
     except InvalidArgument:
-        dense = tensor.clone(memory_format=torch.contiguous_format)
-        (changed,) = _apply([dense], [mask])
+        plain = tensor.detach()
+        dense = plain.clone(memory_format=torch.contiguous_format)
+        (changed,) = _core.apply_masks([dense], [mask])
         if changed:
-            tensor.copy_(dense)
+            plain.copy_(dense)
     return changed
 
 
@@ -93,26 +89,56 @@ def alike(weight: Tensor, values: Tensor) -> Tensor:
         return torch.empty_like(weight, requires_grad=False).copy_(values.detach())
 
 
-def _among(optimizer: Optimizer) -> list[PrunedWeight]:
-    """Those whose weights the optimizer moves."""
-    parameters = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    return [one for one in list(registry) if id(one.weight) in parameters]
+class GradientHook:
+    """On a parameter that learns: pruned weights get gradient 0 before anyone sees it.
+
+    It is also how an optimizer's parameters lead to what is attached to them.
+    """
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: weakref.ref[PrunedWeight]) -> None:
+        self.owner = owner
+
+    def __call__(self, parameter: Tensor) -> None:
+        """Masks the gradient that has just been accumulated."""
+        owner, gradient = self.owner(), parameter.grad
+        if owner is None or gradient is None or gradient.layout != torch.strided:
+            return  # sparse gradients: the step hook masks what they did
+        mask = owner.mask
+        if mask is not None:  # without create_graph nobody can have saved what is so new
+            mask_tensors([gradient], [mask], tell=gradient.requires_grad)
+
+
+def _among(optimizer: Optimizer) -> list[tuple[PrunedWeight, Tensor]]:
+    """Those whose weights the optimizer moves, with the weights."""
+    found = []
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            hooks = parameter._post_accumulate_grad_hooks
+            if not hooks:
+                continue
+            for hook in hooks.values():
+                one = hook.owner() if type(hook) is GradientHook else None
+                if one is not None and one.weight is parameter:
+                    found.append((one, parameter))
+    return found
 
 
 def _state_of(optimizer: Optimizer, weight: Tensor) -> list[Tensor]:
-    """Momentum and its like: what has the shape of the weight and could move it."""
+    """Momentum and its like."""
     return [
-        value
-        for value in optimizer.state.get(weight, {}).values()
-        if isinstance(value, Tensor)
-        and value.shape == weight.shape
-        and value.dtype in DTYPES
-        and value.layout == torch.strided
+        value for value in optimizer.state.get(weight, {}).values() if isinstance(value, Tensor)
     ]
 
 
+def _moves(state: Tensor, weight: Tensor) -> bool:
+    """Whether state has the shape of the weight and could move it."""
+    return state.shape == weight.shape and state.dtype in DTYPES and state.layout == torch.strided
+
+
 def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-    exposed = [one for one in _among(optimizer) if one.dense is not None]
+    exposed = [one for one, _ in _among(optimizer) if one.dense is not None]
     if not exposed:
         return None
     for one in exposed:
@@ -141,29 +167,34 @@ def _pruned_closure(closure: Callable[[], Any], exposed: list[PrunedWeight]) -> 
 
 def _after_step(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
     stepped = _among(optimizer)
-    in_place = [one for one in stepped if one.dense is None and one.mask is not None]
-    weights: list[Tensor] = [one.weight for one in in_place]
-    moved = mask_tensors(weights, [cast(Mask, one.mask) for one in in_place])
-    _mask_state(optimizer, zip(in_place, weights, moved, strict=True))
-    for one in stepped:
+    in_place = [
+        (one, weight, mask)
+        for one, weight in stepped
+        if one.dense is None and (mask := one.mask) is not None
+    ]
+    if in_place:
+        _mask_stepped(optimizer, in_place)
+    for one, weight in stepped:
         if one.dense is not None:
             one.enforce()
-        one.stepped()
+        one.stepped(weight)
 
 
-def _mask_state(optimizer: Optimizer, stepped: Iterable[tuple[PrunedWeight, Tensor, bool]]) -> None:
-    """Masks what could move pruned weights at the next step.
+def _mask_stepped(optimizer: Optimizer, in_place: list[tuple[PrunedWeight, Tensor, Mask]]) -> None:
+    """Masks weights, and what could move pruned ones at the next step.
 
     State that was masked once stays so, since gradients are masked: it is masked again where the
     mask has changed or the state is another, and where a pruned weight has moved all the same.
     """
+    moved = mask_tensors([weight for _, weight, _ in in_place], [mask for *_, mask in in_place])
     tensors: list[Tensor] = []
     masks: list[Mask] = []
-    for one, weight, moved in stepped:
+    for (one, weight, mask), has_moved in zip(in_place, moved, strict=True):
         state = _state_of(optimizer, weight)
-        if one.note_state(state) or moved:
-            tensors.extend(state)
-            masks.extend([cast(Mask, one.mask)] * len(state))
+        if one.note_state(state) or has_moved:
+            moving = [value for value in state if _moves(value, weight)]
+            tensors.extend(moving)
+            masks.extend([mask] * len(moving))
     if tensors:
         mask_tensors(tensors, masks)
 

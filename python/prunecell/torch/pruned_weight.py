@@ -23,6 +23,7 @@ from prunecell.quantizer import CellArrays, PruneCell, initialize
 from prunecell.torch import state
 from prunecell.torch.enforce import (
     DTYPES,
+    GradientHook,
     alike,
     bump_versions,
     follow,
@@ -324,11 +325,16 @@ class PrunedWeight:
     def written(self) -> None:
         """The weight is masked, maybe by another mask: remember its version."""
         self._masked_state = []
-        self._remember()
+        weight = self.weight
+        if weight is None:
+            self._seen = None
+            return
+        self._see(weight)
+        self._hook_gradient(weight)
 
-    def stepped(self) -> None:
+    def stepped(self, weight: Tensor) -> None:
         """An optimizer has moved the weight, and it is masked again."""
-        self._remember()
+        self._see(weight)
         self._proven = True
 
     def take_proof(self) -> bool:
@@ -347,13 +353,9 @@ class PrunedWeight:
         self._masked_state = [weakref.ref(tensor) for tensor in state]
         return True
 
-    def _remember(self) -> None:
-        weight = self.weight
-        if weight is None or weight.is_inference():  # inference tensors have no version
-            self._seen = None
-            return
-        self._seen = (weight, weight._version)
-        self._hook_gradient(weight)
+    def _see(self, weight: Tensor) -> None:
+        # inference tensors have no version
+        self._seen = None if weight.is_inference() else (weight, weight._version)
 
     def arrays(self) -> CellArrays:
         """The memory for the PruneCell."""
@@ -376,19 +378,10 @@ class PrunedWeight:
         present, hooks = self._gradient_hook, weight._post_accumulate_grad_hooks
         if not weight.requires_grad or (present and hooks and present.id in hooks):
             return
-        this = weakref.ref(self)
-
-        def mask_gradient(parameter: Tensor) -> None:
-            owner, gradient = this(), parameter.grad
-            if owner is None or gradient is None or gradient.layout != torch.strided:
-                return  # sparse gradients: the step hook masks what they did
-            mask = owner.mask
-            if mask is not None:
-                mask_tensors([gradient], [mask])
-
         if present is not None:
             present.remove()
-        self._gradient_hook = weight.register_post_accumulate_grad_hook(mask_gradient)
+        hook = GradientHook(weakref.ref(self))
+        self._gradient_hook = weight.register_post_accumulate_grad_hook(hook)
 
     # Optimizer step, where not in place
 
