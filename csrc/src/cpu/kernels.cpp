@@ -3,7 +3,6 @@
 // with another object could be linked in its AVX-512 form and run where there is none.
 #include "kernels.hpp"
 #include "../semantics.hpp"
-#include "prefetch.hpp"
 #if defined(__AVX512BW__)
 #include "select_avx512.hpp"
 #elif defined(__AVX2__)
@@ -94,12 +93,18 @@ std::int64_t split(const std::uint32_t* keys, std::int64_t n, std::uint32_t firs
   return found;
 }
 
+template <int bytes>
+void prefetch(const unsigned char* from) {
+  constexpr int line = 64;
+  for (int at = 0; at < bytes; at += line) __builtin_prefetch(from + at);
+}
+
 template <class Item, Item Significant>
 SideCounts classify(const void* items, const void* next, std::int64_t n, std::uint64_t first, std::uint64_t last,
                     const std::uint32_t* old, std::uint32_t* above, InsideTile& inside) {
   constexpr int run = 64, run_bytes = run * int(sizeof(Item));
   const auto* from = static_cast<const unsigned char*>(items);
-  const unsigned char* const end = from + n * std::int64_t(sizeof(Item));
+  const unsigned char* const fetching = next ? from + 4096 : from;  // hardware fetches the rest
   const Bracket<Item, Significant> bracket(first, last);
   SideCounts counts;
   std::int64_t runs = 0;
@@ -121,7 +126,7 @@ SideCounts classify(const void* items, const void* next, std::int64_t n, std::ui
   const std::int64_t whole = n / run * run;
   for (std::int64_t i = 0; i < whole; i += run) {
     const unsigned char* at = from + i * std::int64_t(sizeof(Item));
-    prefetch(at, run_bytes, end, static_cast<const unsigned char*>(next));
+    if (at < fetching) prefetch<run_bytes>(static_cast<const unsigned char*>(next) + (at - from));
     finish(i, bracket(at), ~std::uint64_t(0), 8);
   }
   if (const int rest = int(n - whole); rest > 0) {
@@ -168,7 +173,6 @@ std::int64_t collect(const void* items, const InsideTile& inside, std::int64_t b
 std::int64_t count_ones(const std::uint32_t* words, std::int64_t count) {
   std::int64_t ones = 0, w = 0;
   for (; w + 2 <= count; w += 2) {
-    if (w % 16 == 0) prefetch(reinterpret_cast<const unsigned char*>(words + w), 64);
     std::uint64_t two;
     __builtin_memcpy(&two, words + w, sizeof two);
     ones += __builtin_popcountll(two);
@@ -273,7 +277,6 @@ bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
   bool changed = false;
   for_each_word(
       n, [&](std::int64_t base, int count) __attribute__((always_inline)) {
-        prefetch(items + base * std::int64_t(sizeof(Bits)), count * int(sizeof(Bits)));
         const std::uint32_t word = words[base / 32];
         Bits chosen[32], pruned = 0;
         for (int j = 0; j < count; ++j) {

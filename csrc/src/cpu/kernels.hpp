@@ -37,8 +37,8 @@ struct Kernels {
 
   /// Compares the magnitudes of n items with a bracket, both ends inclusive, in the items' own type: bit i of `above`
   /// = magnitude > last, also 0 where bit i of `old` is (null: all ones) and from n on. The weights from first to last
-  /// are listed in `inside`. Fetches the beginning of `next`, the items of the call after this one. By DType; keys are
-  /// their own magnitudes.
+  /// are listed in `inside`. Fetches the beginning of `next`, where it is not null. By DType; keys are their own
+  /// magnitudes.
   SideCounts (*classify[5])(const void* items, const void* next, std::int64_t n, std::uint64_t first,
                             std::uint64_t last, const std::uint32_t* old, std::uint32_t* above, InsideTile& inside);
 

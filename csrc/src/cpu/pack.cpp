@@ -9,7 +9,7 @@
 namespace prunecell::cpu {
 namespace {
 
-/// For each job and each of its tiles, the number of kept weights in the tiles before.
+/// For each job and each of its pages, the number of kept weights in the pages before.
 using Offsets = std::vector<std::vector<std::int64_t>>;
 
 Offsets offsets_of(std::span<const Job> jobs, std::span<Result> results) {
@@ -18,9 +18,9 @@ Offsets offsets_of(std::span<const Job> jobs, std::span<Result> results) {
     const MaskView& mask = jobs[j].mask;
     std::vector<std::int64_t>& starts = offsets.emplace_back();
     std::int64_t kept = 0;
-    for (std::int64_t first = 0; first < mask.size; first += tile_size) {
+    for (std::int64_t first = 0; first < mask.size; first += page) {
       starts.push_back(kept);
-      kept += count_ones(mask.words + first / 32, word_count(std::min(tile_size, mask.size - first)));
+      kept += count_ones(mask.words + first / 32, word_count(std::min(page, mask.size - first)));
     }
     results[j].zeros = mask.size - kept;
   }
@@ -36,7 +36,7 @@ template <class Body>
 void for_each_packed_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
   const Offsets offsets = offsets_of(jobs, results);
   for_each_tile(context, mask_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
-    body(jobs[tile.job], tile, offsets[tile.job][std::size_t(tile.first / tile_size)], scratch);
+    body(jobs[tile.job], tile, offsets[tile.job][std::size_t(tile.first / page)], scratch);
     return TileResult{};
   });
 }

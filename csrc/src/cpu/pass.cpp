@@ -51,11 +51,11 @@ class Visit {
         team_(team),
         worker_(team.worker(thread)) {}
 
-  /// The tile of the weights from `first` on; the next one is that from `next` on.
-  void operator()(std::int64_t first, std::int64_t next) {
-    const Tile tile{0, first, std::min(tile_size, job_.weights.size - first)};
+  /// `size` weights from `first` on, or what is left of them. Those from `next` on are fetched; -1: none.
+  void operator()(std::int64_t first, std::int64_t size, std::int64_t next) {
+    const Tile tile{0, first, std::min(size, job_.weights.size - first)};
     const void* items = read_items(job_, tile, worker_.tile);
-    const void* next_items = in_place_ ? open_tile(job_.weights, next, worker_.tile.weights) : items;
+    const void* next_items = in_place_ && next >= 0 ? open_tile(job_.weights, next, worker_.tile.weights) : nullptr;
     const std::uint32_t* old = job_.old.words ? job_.old.words + first / 32 : nullptr;
     std::uint32_t unused[tile_size / 32], *above = words_ ? words_ + first / 32 : unused;
     const SideCounts found =
@@ -110,14 +110,19 @@ PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, 
   team.clear();
   PassCounts total;
   std::mutex merging;
-  const std::int64_t visited = (tile_count(job.weights.size) + stride - 1) / stride;
+  const std::int64_t piece = stride == 1 && job.weights.size >= paged_from ? page : tile_size;
+  const std::int64_t step = stride * piece, visited = (job.weights.size + step - 1) / step;
   // A sample, too, has each thread look at the part of the tensor that it will read: in whose caches it may be.
   const int threads = int(std::min<std::int64_t>(team.size(), visited));
   parallel(threads, [&](int thread) {
     Visit visit(job, bracket, listing, words, team, thread);
-    const std::int64_t step = stride * tile_size, end = visited * (thread + 1) / threads;
-    for (std::int64_t index = visited * thread / threads; index < end; ++index)
-      visit(index * step, std::min(index + 1, end - 1) * step);
+    const std::int64_t begin = visited * thread / threads, end = visited * (thread + 1) / threads;
+    if (stride == 1) {
+      by_turns(begin, end, [&](std::int64_t index) { visit(index * step, piece, -1); });
+    } else {  // one after the other, so that their counts are compared, and fetched ahead, which hardware cannot do
+      for (std::int64_t index = begin; index < end; ++index)
+        visit(index * step, piece, index + 1 < end ? (index + 1) * step : -1);
+    }
     const std::lock_guard lock(merging);
     total += visit.counts();
   });

@@ -79,18 +79,19 @@ void throw_if_unreachable(const Context& context, std::span<const Job> jobs, std
   }
 }
 
-void write_mask(const Job& job, const Decision& decision, const std::uint32_t* found, const Tile& tile) {
-  std::uint32_t* words = job.mask.words + tile.first / 32;
-  const std::int64_t count = word_count(tile.size);
+/// Writes `count` words of a mask, from number `first` on.
+void write_mask(const Job& job, const Decision& decision, const std::uint32_t* found, std::int64_t first,
+                std::int64_t count) {
+  std::uint32_t* words = job.mask.words + first;
   switch (decision.kind) {
     case Decision::Kind::prune_all: std::fill_n(words, count, 0u); return;
     case Decision::Kind::keep_old:
       if (job.old.words)
-        std::copy_n(job.old.words + tile.first / 32, count, words);
+        std::copy_n(job.old.words + first, count, words);
       else
-        fill_ones(words, tile.size);
+        fill_ones(words, std::min(32 * count, job.mask.size - 32 * first));
       return;
-    default: std::copy_n(found + tile.first / 32, count, words);
+    default: std::copy_n(found + first, count, words);
   }
 }
 
@@ -99,11 +100,22 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
 void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply) {
   const Searched searched = search_all(context, jobs);
   throw_if_unreachable(context, jobs, searched.decisions);
-  for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
-    const Job& job = jobs[tile.job];
-    write_mask(job, searched.decisions[tile.job], searched.words[tile.job].data(), tile);
-    return TileResult{.changed = apply == Apply::yes && select_tile(job, tile, scratch)};
-  });
+  const auto write = [&](std::size_t j, std::int64_t first, std::int64_t count) {
+    write_mask(jobs[j], searched.decisions[j], searched.words[j].data(), first, count);
+  };
+  if (apply == Apply::yes)
+    for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+      write(tile.job, tile.first / 32, word_count(tile.size));
+      return TileResult{.changed = select_tile(jobs[tile.job], tile, scratch)};
+    });
+  else
+    for_each_tile(
+        context, word_counts(jobs), results,
+        [&](const Tile& words, Scratch&) {
+          write(words.job, words.first, words.size);
+          return TileResult{};
+        },
+        32);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Decision& decision = searched.decisions[j];
     results[j].need = decision.need;

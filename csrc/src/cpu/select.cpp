@@ -36,9 +36,8 @@ void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Re
     const void* items = read_tile(weights, tile.first, tile.size, scratch.weights);
     std::uint32_t above[tile_size / 32];
     InsideTile zeros;
-    const void* next = static_cast<const std::byte*>(items) + tile.size * std::int64_t(item_size(weights.dtype));
     const auto classify = kernels().classify[int(weights.dtype)];
-    return TileResult{.zeros = tile.size - classify(items, next, tile.size, 0, 0, nullptr, above, zeros).above};
+    return TileResult{.zeros = tile.size - classify(items, nullptr, tile.size, 0, 0, nullptr, above, zeros).above};
   });
 }
 

@@ -1,6 +1,7 @@
 // Running a pass over all tiles of all jobs, and the select that such a pass may end with.
 #pragma once
 
+#include "../bits.hpp"
 #include "tiles.hpp"
 
 #include <prunecell/ops.hpp>
@@ -41,12 +42,18 @@ inline std::vector<std::int64_t> mask_sizes(std::span<const Job> jobs) {
   for (const Job& job : jobs) sizes.push_back(job.mask.size);
   return sizes;
 }
+inline std::vector<std::int64_t> word_counts(std::span<const Job> jobs) {
+  std::vector<std::int64_t> counts;
+  for (const Job& job : jobs) counts.push_back(word_count(job.mask.size));
+  return counts;
+}
 
-/// body(tile, scratch) -> TileResult for all tiles of tensors of these sizes, one per job, in one parallel region;
-/// sums go to `results`.
+/// body(tile, scratch) -> TileResult for all tiles of arrays of these sizes, one per job, in one parallel region;
+/// sums go to `results`. An item of the arrays stands for so many weights.
 template <class Body>
-void for_each_tile(const Context& context, std::vector<std::int64_t> sizes, std::span<Result> results, Body&& body) {
-  const TileList tiles(std::move(sizes));
+void for_each_tile(const Context& context, std::vector<std::int64_t> sizes, std::span<Result> results, Body&& body,
+                   std::int64_t weights_per_item = 1) {
+  const TileList tiles(std::move(sizes), weights_per_item);
   const int threads = tiles.threads(context.threads);
   const auto scratch = std::make_unique_for_overwrite<Scratch[]>(std::size_t(threads));
   std::vector<TileResult> sums{std::size_t(threads), TileResult{}};  // of a thread's current job

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "lanes_avx512.hpp"
-#include "prefetch.hpp"
 
 namespace prunecell::cpu {
 namespace {
@@ -16,7 +15,6 @@ void select_registers(const void* weights, const void* otherwise, std::int64_t n
   const auto* other = static_cast<const unsigned char*>(otherwise);
   auto* to = static_cast<unsigned char*>(out);
   for_each_register<Bytes>(n, words, [&](std::int64_t i, typename L::Mask lanes, typename L::Mask kept) {
-    prefetch(from + i * Bytes, 64);
     const __m512i rest = other ? L::load(lanes, other + i * Bytes) : _mm512_setzero_si512();
     L::store(to + i * Bytes, lanes, L::choose(kept, L::load(lanes, from + i * Bytes), rest));
   });
@@ -48,7 +46,6 @@ bool clear_pruned_registers(void* weights, std::int64_t n, const std::uint32_t* 
   bool changed = false;
   std::int64_t i = 0;
   for (; i + 64 <= n; i += 64) {
-    prefetch(items + i * Bytes, 64 * Bytes);
     std::uint64_t kept;
     __builtin_memcpy(&kept, words + i / 32, sizeof kept);
     changed |= clear_run<Bytes>(items + i * Bytes, 64, kept);

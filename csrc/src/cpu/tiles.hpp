@@ -22,27 +22,46 @@ inline constexpr std::size_t thread_alignment = 128;
 
 struct Tile {
   std::size_t job;
-  std::int64_t first;  ///< index in the tensor, a multiple of tile_size
+  std::int64_t first;  ///< index in the tensor, a multiple of page
   std::int64_t size;
 };
 
 inline std::int64_t tile_count(std::int64_t size) { return (size + tile_size - 1) / tile_size; }
 
-/// The tiles of tensors of the given sizes, numbered through; empty tensors have none.
+/// body(i) for i from `begin` to `end`, by turns from two stretches of them: while a page of one is worked on, hardware
+/// fetches what follows the last page of the other. That is faster than one stretch after the other, and than any
+/// fetching by software, where i counts pages of arrays that lie in memory, and stretches are not too far apart. With
+/// four stretches, what is written gets into the way of what is read.
+template <class Body>
+void by_turns(std::int64_t begin, std::int64_t end, Body&& body) {
+  constexpr std::int64_t stretches = 2, longest = 4096;
+  for (; begin < end; begin += stretches * longest) {
+    const std::int64_t stop = std::min(end, begin + stretches * longest);
+    const std::int64_t length = (stop - begin + stretches - 1) / stretches;
+    for (std::int64_t first = begin; first < begin + length; ++first)
+      for (std::int64_t i = first; i < stop; i += length) body(i);
+  }
+}
+
+/// About a page of memory. Arrays of so many weights and more, which near caches do not hold, are cut that small;
+/// others are not, since each piece has its price.
+inline constexpr std::int64_t page = 1024, paged_from = std::int64_t(1) << 23;
+
+/// The tiles of arrays of the given sizes, numbered through; empty ones have none. An item of the arrays stands for so
+/// many weights. Tiles are pages where the arrays are large in all.
 class TileList {
  public:
-  explicit TileList(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) {
+  explicit TileList(std::vector<std::int64_t> sizes, std::int64_t weights_per_item = 1) : sizes_(std::move(sizes)) {
+    for (const std::int64_t size : sizes_) weights_ += size * weights_per_item;
+    if (weights_ >= paged_from) tile_ = page;
     starts_.push_back(0);
-    for (const std::int64_t size : sizes_) {
-      starts_.push_back(starts_.back() + tile_count(size));
-      weights_ += size;
-    }
+    for (const std::int64_t size : sizes_) starts_.push_back(starts_.back() + (size + tile_ - 1) / tile_);
   }
 
   int threads(int requested) const { return thread_count(requested, weights_); }
 
-  /// body(tile, thread) for every tile, in one parallel region; each thread takes a contiguous run of tiles.
-  /// After a thread's last tile of a job, merge(job, thread), never two at a time.
+  /// body(tile, thread) for every tile, in one parallel region; each thread takes a contiguous run of tiles, those of a
+  /// job by turns. After a thread's last tile of a job, merge(job, thread), never two at a time.
   template <class Body, class Merge>
   void run(int threads, Body&& body, Merge&& merge) const {
     std::mutex merging;
@@ -50,11 +69,14 @@ class TileList {
       const std::int64_t begin = share(thread, threads), end = share(thread + 1, threads);
       if (begin == end) return;
       std::size_t job = std::size_t(std::ranges::upper_bound(starts_, begin) - starts_.begin()) - 1;
-      for (std::int64_t number = begin; number < end; ++number) {
-        while (number == starts_[job + 1]) ++job;
-        const std::int64_t first = (number - starts_[job]) * tile_size;
-        body(Tile{job, first, std::min(tile_size, sizes_[job] - first)}, thread);
-        if (number + 1 < end && number + 1 < starts_[job + 1]) continue;
+      for (std::int64_t number = begin; number < end; ++job) {
+        const std::int64_t stop = std::min(end, starts_[job + 1]);
+        if (number == stop) continue;
+        by_turns(number - starts_[job], stop - starts_[job], [&](std::int64_t of_job) {
+          const std::int64_t first = of_job * tile_;
+          body(Tile{job, first, std::min(tile_, sizes_[job] - first)}, thread);
+        });
+        number = stop;
         const std::lock_guard lock(merging);
         merge(job, thread);
       }
@@ -68,7 +90,7 @@ class TileList {
   }
 
   std::vector<std::int64_t> sizes_, starts_;
-  std::int64_t weights_ = 0;
+  std::int64_t weights_ = 0, tile_ = tile_size;
 };
 
 /// Where the element of a logical index lies, in elements.
