@@ -34,6 +34,17 @@ def test_masks_are_those_of_the_definition(
     assert np.array_equal(alone.to_array(), expected)
 
 
+@pytest.mark.parametrize(("beyond", "largest_pruned"), [(-100, 0.5), (100, 0.75)])
+def test_two_crowded_levels_that_no_sample_tells_apart(
+    beyond: int, largest_pruned: float, threads: int
+) -> None:
+    """Each run of weights has some of both: more than there is room to note."""
+    weights = (0.25 * np.random.default_rng(9).integers(1, 5, 2**24 + 37)).astype(np.float32)
+    threshold = (np.count_nonzero(weights <= 0.5) + beyond) / weights.size
+    mask = prunecell.build_mask(weights, threshold=threshold, delta=0.25, threads=threads)
+    assert np.array_equal(mask.to_array(), weights > largest_pruned)
+
+
 def test_tensors_of_one_call_are_cut_where_they_end(weights: np.ndarray, threads: int) -> None:
     tensors = np.split(weights.copy(), np.cumsum(PIECES)[:-1])
     expected = [oracle.iter_nonstruct(one, 0.7, 1e-4).kept for one in tensors]

@@ -50,15 +50,15 @@ KeyBracket Guess::by_tiles(const KeyBracket& known) {
   KeyBracket bracket = levels_.closed(sample.bracket(known, share_, 1));
   for (std::int64_t stride = first_stride(tiles_); stride > 1 && !levels_.single(bracket);
        stride = next_stride(stride, tiles_)) {
-    const PassResult seen = pass(job_, stride, bracket, true, nullptr, team_);
+    const PassResult seen = pass(job_, stride, {bracket, List::inside}, nullptr, team_);
     const auto narrower = narrowed(bracket, seen, 4);
     if (!narrower) return by_sample(known);
     bracket = *narrower;
     const double part = 1 / double(next_stride(stride, tiles_));  // of the weights, that the next pass reads
     const double listed = part * expected(bracket, seen);
     if (listed > std::min(many, room_to_list())) {
-      const auto likely = narrowed(bracket, seen, 1.5);
-      if (likely && levels_.single(*likely))
+      const auto likely = narrowed(bracket, seen, 2.5);
+      if (likely && told_without_list(*likely))
         bracket = *likely;
       else if (listed > std::min(room_to_list(), 2 * part * expected_by_sample()))
         bracket = by_sample(bracket);
@@ -88,15 +88,20 @@ std::optional<KeyBracket> Guess::narrowed(const KeyBracket& bracket, const PassR
   const double binomial = share_ * (1 - share_) * double(tile_size);
   const double margin = deviations * std::sqrt(std::max(variance, binomial) * tiles * (1 - part)) + 2;
   const double rank = share_ * double(counts.weights);
-  const auto beyond = double(counts.above), reached = double(seen.reached());
+  const auto beyond = double(counts.above), reached = double(counts.reached);
   if (rank + margin < beyond || (rank - margin > reached && bracket.first > levels_.all().first)) return std::nullopt;
   const auto limit = [&](double kept) { return seen.limit(bracket, std::int64_t(std::max(kept, beyond))); };
   return levels_.closed({limit(rank + margin), rank - margin >= beyond ? limit(rank - margin) : bracket.last});
 }
 
+/// One level, or two: a pass tells what to do with them as a whole.
+bool Guess::told_without_list(const KeyBracket& bracket) const {
+  return levels_.single(bracket) || levels_.middle(bracket);
+}
+
 /// Weights in the bracket that are to be told from each other.
 double Guess::expected(const KeyBracket& bracket, const PassResult& seen) const {
-  if (levels_.single(bracket)) return 0;
+  if (told_without_list(bracket)) return 0;
   const std::int64_t inside = seen.kept_above(bracket.first - 1) - seen.kept_above(bracket.last);
   return double(inside) / double(seen.counts.weights) * double(size_);
 }

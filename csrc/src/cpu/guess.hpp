@@ -27,6 +27,7 @@ class Guess {
  private:
   double room_to_list() const { return double(team_.room()); }
   std::optional<KeyBracket> narrowed(const KeyBracket& bracket, const PassResult& seen, double deviations) const;
+  bool told_without_list(const KeyBracket& bracket) const;
   double expected(const KeyBracket& bracket, const PassResult& seen) const;
   double expected_by_sample() const;
   KeyBracket likeliest_level(const KeyBracket& bracket, const PassResult& seen) const;

@@ -99,16 +99,17 @@ void prefetch(const unsigned char* from) {
   for (int at = 0; at < bytes; at += line) __builtin_prefetch(from + at);
 }
 
-template <class Item, Item Significant>
-SideCounts classify(const void* items, const void* next, std::int64_t n, std::uint64_t first, std::uint64_t last,
-                    const std::uint32_t* old, std::uint32_t* above, InsideTile& inside) {
+template <class Item, Item Significant, List list>
+SideCounts classify(const void* items, const void* next, std::int64_t n, const Bounds& bounds, const std::uint32_t* old,
+                    std::uint32_t* above, ListedTile& listed) {
   constexpr int run = 64, run_bytes = run * int(sizeof(Item));
   const auto* from = static_cast<const unsigned char*>(items);
   const unsigned char* const fetching = next ? from + 4096 : from;  // hardware fetches the rest
-  const Bracket<Item, Significant> bracket(first, last);
+  const Bracket<Item, Significant> bracket(bounds.first, bounds.last), upper_part(bounds.middle + 1, bounds.last);
   SideCounts counts;
   std::int64_t runs = 0;
-  const auto finish = [&](std::int64_t i, Sides sides, std::uint64_t counted, std::size_t word_bytes) {
+  const auto finish = [&](std::int64_t i, Sides sides, std::uint64_t upper, std::uint64_t counted,
+                          std::size_t word_bytes) {
     if (old) {
       std::uint64_t kept = 0;
       __builtin_memcpy(&kept, old + i / 32, word_bytes);
@@ -116,25 +117,32 @@ SideCounts classify(const void* items, const void* next, std::int64_t n, std::ui
     }
     sides.reached &= counted;
     sides.above &= counted;
+    upper &= counted;
     __builtin_memcpy(above + i / 32, &sides.above, word_bytes);
     counts.reached += __builtin_popcountll(sides.reached);
     counts.above += __builtin_popcountll(sides.above);
-    inside.run[runs] = std::uint16_t(i / run);  // without a branch: none could be foretold
-    inside.bits[runs] = sides.reached & ~sides.above;
-    runs += sides.reached != sides.above;
+    if constexpr (list == List::upper) counts.upper += __builtin_popcountll(upper);
+    if constexpr (list == List::nothing) return;
+    const std::uint64_t from_first = list == List::upper ? upper : sides.reached;
+    listed.run[runs] = std::uint16_t(i / run);  // without a branch: none could be foretold
+    listed.bits[runs] = from_first & ~sides.above;
+    runs += from_first != sides.above;
+  };
+  const auto upper_of = [&](const unsigned char* at) {
+    return list == List::upper ? upper_part(at).reached : std::uint64_t(0);
   };
   const std::int64_t whole = n / run * run;
   for (std::int64_t i = 0; i < whole; i += run) {
     const unsigned char* at = from + i * std::int64_t(sizeof(Item));
     if (at < fetching) prefetch<run_bytes>(static_cast<const unsigned char*>(next) + (at - from));
-    finish(i, bracket(at), ~std::uint64_t(0), 8);
+    finish(i, bracket(at), upper_of(at), ~std::uint64_t(0), 8);
   }
   if (const int rest = int(n - whole); rest > 0) {
     unsigned char padded[run_bytes] = {};
     __builtin_memcpy(padded, from + whole * std::int64_t(sizeof(Item)), std::size_t(rest) * sizeof(Item));
-    finish(whole, bracket(padded), (std::uint64_t(1) << rest) - 1, rest > 32 ? 8 : 4);
+    finish(whole, bracket(padded), upper_of(padded), (std::uint64_t(1) << rest) - 1, rest > 32 ? 8 : 4);
   }
-  inside.count = runs;
+  listed.count = runs;
   return counts;
 }
 
@@ -145,12 +153,12 @@ inline std::uint32_t key_of(Weight weight) {
 }
 
 template <class Item>
-std::int64_t collect(const void* items, const InsideTile& inside, std::int64_t base, std::uint32_t* keys,
+std::int64_t collect(const void* items, const ListedTile& listed, std::int64_t base, std::uint32_t* keys,
                      std::int64_t* positions) {
   const auto* from = static_cast<const unsigned char*>(items);
   std::int64_t found = 0;
-  for (std::int64_t r = 0; r < inside.count; ++r) {
-    const std::int64_t first = inside.run[r] * 64;
+  for (std::int64_t r = 0; r < listed.count; ++r) {
+    const std::int64_t first = listed.run[r] * 64;
     const auto write = [&](std::int64_t at, int bit) __attribute__((always_inline)) {
       Item item;
       __builtin_memcpy(&item, from + (first + bit) * std::int64_t(sizeof item), sizeof item);
@@ -158,7 +166,7 @@ std::int64_t collect(const void* items, const InsideTile& inside, std::int64_t b
       positions[at] = base + first + bit;
     };
     // The last and the first in any case, which most often are all: how many there are could not be foretold.
-    std::uint64_t bits = inside.bits[r];
+    std::uint64_t bits = listed.bits[r];
     const int count = __builtin_popcountll(bits), last = 63 - __builtin_clzll(bits);
     write(found + 1, last);
     write(found, __builtin_ctzll(bits));
@@ -299,6 +307,13 @@ bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
 #define PRUNECELL_TEXT(isa) #isa
 #define PRUNECELL_NAME(isa) PRUNECELL_TEXT(isa)
 
+#define PRUNECELL_BY_ITEM(list)                                                              \
+  {                                                                                          \
+    classify<std::uint16_t, 0x7fff, list>, classify<std::uint16_t, 0x7fff, list>,            \
+        classify<std::uint32_t, 0x7fffffff, list>, classify<std::uint64_t, INT64_MAX, list>, \
+        classify<std::uint32_t, UINT32_MAX, list>                                            \
+  }
+
 extern const Kernels PRUNECELL_TABLE(PRUNECELL_ISA);
 const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .isa = PRUNECELL_NAME(PRUNECELL_ISA),
@@ -315,8 +330,7 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .magnitude_keys = {magnitude_keys<Float16>, magnitude_keys<BFloat16>, magnitude_keys<float>,
                        magnitude_keys<double>},
     .random_keys = random_keys,
-    .classify = {classify<std::uint16_t, 0x7fff>, classify<std::uint16_t, 0x7fff>, classify<std::uint32_t, 0x7fffffff>,
-                 classify<std::uint64_t, INT64_MAX>, classify<std::uint32_t, UINT32_MAX>},
+    .classify = {PRUNECELL_BY_ITEM(List::nothing), PRUNECELL_BY_ITEM(List::inside), PRUNECELL_BY_ITEM(List::upper)},
     .collect = {collect<Float16>, collect<BFloat16>, collect<float>, collect<double>, collect<std::uint32_t>},
     .count_above = count_above,
     .count_ones = count_ones,

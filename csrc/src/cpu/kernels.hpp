@@ -12,13 +12,23 @@ inline constexpr std::int64_t tile_size = 4096;
 /// Items of a tile: weights by their DType, or keys.
 inline constexpr int key_items = 4;
 
+/// A bracket of items, both ends inclusive, and the last one of its lower part.
+struct Bounds {
+  std::uint64_t first, middle, last;
+};
+
+/// Which weights are listed beside being counted: none, those from first to last, or those above middle.
+enum class List : std::uint8_t { nothing, inside, upper };
+inline constexpr int list_count = 3;
+
 struct SideCounts {
   std::int64_t reached = 0;  ///< weights >= first
+  std::int64_t upper = 0;    ///< weights > middle, where those are listed
   std::int64_t above = 0;    ///< weights > last
 };
 
-/// The weights of a tile that lie inside a bracket: runs of 64 weights that have some, and a bit for each.
-struct InsideTile {
+/// Weights of a tile that are listed: runs of 64 weights that have some, and a bit for each.
+struct ListedTile {
   std::int64_t count = 0;
   std::uint16_t run[tile_size / 64 + 1];
   std::uint64_t bits[tile_size / 64 + 1];
@@ -35,16 +45,15 @@ struct Kernels {
   void (*random_keys)(std::int64_t first, std::int64_t n, std::uint64_t seed, std::uint32_t tensor, std::uint32_t rise,
                       std::uint32_t* keys);
 
-  /// Compares the magnitudes of n items with a bracket, both ends inclusive, in the items' own type: bit i of `above`
-  /// = magnitude > last, also 0 where bit i of `old` is (null: all ones) and from n on. The weights from first to last
-  /// are listed in `inside`. Fetches the beginning of `next`, where it is not null. By DType; keys are their own
-  /// magnitudes.
-  SideCounts (*classify[5])(const void* items, const void* next, std::int64_t n, std::uint64_t first,
-                            std::uint64_t last, const std::uint32_t* old, std::uint32_t* above, InsideTile& inside);
+  /// Compares the magnitudes of n items with a bracket, in the items' own type: bit i of `above` = magnitude > last,
+  /// also 0 where bit i of `old` is (null: all ones) and from n on. `listed` gets what is to be listed. Fetches the
+  /// beginning of `next`, where it is not null. By List, and by DType; keys are their own magnitudes.
+  SideCounts (*classify[list_count][5])(const void* items, const void* next, std::int64_t n, const Bounds& bounds,
+                                        const std::uint32_t* old, std::uint32_t* above, ListedTile& listed);
 
-  /// The keys of the weights inside, and base + index. Returns their number; both arrays have room for one more. By
+  /// The keys of the weights listed, and base + index. Returns their number; both arrays have room for one more. By
   /// DType, and keys.
-  std::int64_t (*collect[5])(const void* items, const InsideTile& inside, std::int64_t base, std::uint32_t* keys,
+  std::int64_t (*collect[5])(const void* items, const ListedTile& listed, std::int64_t base, std::uint32_t* keys,
                              std::int64_t* positions);
 
   /// Number of keys > limit.

@@ -4,31 +4,34 @@
 #include <algorithm>
 #include <mutex>
 #include <type_traits>
+#include <vector>
 
 namespace prunecell::cpu {
 namespace {
 
-/// A bracket in the terms of the items that are compared.
-struct Bounds {
+/// What a question compares: items of a kind with bounds in their own terms.
+struct Comparison {
   int kind;
-  std::uint64_t first, last;
+  Bounds bounds;
 };
 
 template <class Weight>
-Bounds magnitude_bounds(DType dtype, const KeyBracket& bracket) {
-  const std::uint64_t first = bracket.first == 0 ? 0 : semantics::largest_within<Weight>(bracket.first - 1) + 1;
-  return {int(dtype), first, semantics::largest_within<Weight>(bracket.last)};
+Comparison of_magnitudes(DType dtype, const Question& question) {
+  const auto [first, last] = question.bracket;
+  return {int(dtype),
+          {first == 0 ? 0 : semantics::largest_within<Weight>(first - 1) + 1,
+           semantics::largest_within<Weight>(question.middle), semantics::largest_within<Weight>(last)}};
 }
 
-Bounds bounds_of(const Job& job, const KeyBracket& bracket) {
-  if (job.rule.filler == Filler::random) return {key_items, bracket.first, bracket.last};
+Comparison comparison_of(const Job& job, const Question& question) {
+  if (job.rule.filler == Filler::random) return {key_items, {question.bracket.first, 0, question.bracket.last}};
   switch (job.weights.dtype) {
-    case DType::float16: return magnitude_bounds<semantics::Float16>(DType::float16, bracket);
-    case DType::bfloat16: return magnitude_bounds<semantics::BFloat16>(DType::bfloat16, bracket);
-    case DType::float32: return magnitude_bounds<float>(DType::float32, bracket);
+    case DType::float16: return of_magnitudes<semantics::Float16>(DType::float16, question);
+    case DType::bfloat16: return of_magnitudes<semantics::BFloat16>(DType::bfloat16, question);
+    case DType::float32: return of_magnitudes<float>(DType::float32, question);
     case DType::float64: break;
   }
-  return magnitude_bounds<double>(DType::float64, bracket);
+  return of_magnitudes<double>(DType::float64, question);
 }
 
 const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
@@ -41,12 +44,12 @@ const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
 /// One thread's part of a pass.
 class Visit {
  public:
-  Visit(const Job& job, const KeyBracket& bracket, bool listing, std::uint32_t* words, Team& team, int thread)
+  Visit(const Job& job, const Question& question, std::uint32_t* words, Team& team, int thread)
       : job_(job),
-        bounds_(bounds_of(job, bracket)),
-        classify_(kernels().classify[bounds_.kind]),
+        comparison_(comparison_of(job, question)),
+        list_(question.list),
+        classify_(kernels().classify[int(list_)][comparison_.kind]),
         in_place_(job.rule.filler != Filler::random && job.weights.layout.row_major()),
-        listing_(listing),
         words_(words),
         team_(team),
         worker_(team.worker(thread)) {}
@@ -58,11 +61,10 @@ class Visit {
     const void* next_items = in_place_ && next >= 0 ? open_tile(job_.weights, next, worker_.tile.weights) : nullptr;
     const std::uint32_t* old = job_.old.words ? job_.old.words + first / 32 : nullptr;
     std::uint32_t unused[tile_size / 32], *above = words_ ? words_ + first / 32 : unused;
-    const SideCounts found =
-        classify_(items, next_items, tile.size, bounds_.first, bounds_.last, old, above, worker_.inside);
-    const std::int64_t inside = found.reached - found.above;
-    if (inside > 0 && !(listing_ && team_.collect(worker_, bounds_.kind, items, inside, first)))
-      counts_.unlisted += inside;
+    const SideCounts found = classify_(items, next_items, tile.size, comparison_.bounds, old, above, worker_.listed);
+    counts_.unlisted += unlisted(items, first, found);
+    counts_.reached += found.reached;
+    counts_.upper += found.upper;
     counts_.above += found.above;
     counts_.weights += tile.size;
     if (tile.size == tile_size) add_full(found);
@@ -71,6 +73,20 @@ class Visit {
   const PassCounts& counts() const { return counts_; }
 
  private:
+  /// Lists what is to be listed; returns how many weights there was no room for.
+  std::int64_t unlisted(const void* items, std::int64_t first, const SideCounts& found) {
+    switch (list_) {
+      case List::nothing: return 0;
+      case List::inside: {
+        const std::int64_t count = found.reached - found.above;
+        return count == 0 || team_.list_weights(worker_, comparison_.kind, items, count, first) ? 0 : count;
+      }
+      case List::upper: break;
+    }
+    const std::int64_t count = found.upper - found.above;
+    return count == 0 || team_.list_runs(worker_, first) ? 0 : count;
+  }
+
   void add_full(const SideCounts& found) {
     if (++counts_.full_tiles > 1) {
       const auto square = [](std::int64_t x) { return x * x; };
@@ -82,9 +98,10 @@ class Visit {
   }
 
   const Job& job_;
-  const Bounds bounds_;
-  const std::remove_extent_t<decltype(Kernels::classify)> classify_;
-  const bool in_place_, listing_;
+  const Comparison comparison_;
+  const List list_;
+  const std::remove_all_extents_t<decltype(Kernels::classify)> classify_;
+  const bool in_place_;
   std::uint32_t* const words_;
   Team& team_;
   Worker& worker_;
@@ -95,6 +112,8 @@ class Visit {
 }  // namespace
 
 PassCounts& PassCounts::operator+=(const PassCounts& other) {
+  reached += other.reached;
+  upper += other.upper;
   above += other.above;
   unlisted += other.unlisted;
   weights += other.weights;
@@ -105,8 +124,7 @@ PassCounts& PassCounts::operator+=(const PassCounts& other) {
   return *this;
 }
 
-PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, bool listing, std::uint32_t* words,
-                Team& team) {
+PassResult pass(const Job& job, std::int64_t stride, const Question& question, std::uint32_t* words, Team& team) {
   team.clear();
   PassCounts total;
   std::mutex merging;
@@ -115,7 +133,7 @@ PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, 
   // A sample, too, has each thread look at the part of the tensor that it will read: in whose caches it may be.
   const int threads = int(std::min<std::int64_t>(team.size(), visited));
   parallel(threads, [&](int thread) {
-    Visit visit(job, bracket, listing, words, team, thread);
+    Visit visit(job, question, words, team, thread);
     const std::int64_t begin = visited * thread / threads, end = visited * (thread + 1) / threads;
     if (stride == 1) {
       by_turns(begin, end, [&](std::int64_t index) { visit(index * step, piece, -1); });
@@ -126,7 +144,7 @@ PassResult pass(const Job& job, std::int64_t stride, const KeyBracket& bracket, 
     const std::lock_guard lock(merging);
     total += visit.counts();
   });
-  return {total, team.keys()};
+  return {total, question.list == List::inside ? team.keys() : std::vector<KeyList>()};
 }
 
 }  // namespace prunecell::cpu

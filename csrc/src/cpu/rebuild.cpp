@@ -36,11 +36,11 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   const auto block_count =
       std::size_t(std::min(std::max({candidate_blocks, blocks_per_thread * threads, tiles / tiles_per_block}), tiles));
   std::size_t bytes = std::size_t(threads) * Worker::bytes() + Arena::size_of<CandidateBlock>(block_count);
-  for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(std::size_t(word_count(size)));
+  const auto room = [](std::int64_t size) { return std::size_t((word_count(size) + 1) / 2 * 2); };
+  for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(room(size));
 
   Searched out{Arena(bytes), {}, std::vector<Decision>(jobs.size())};
-  for (const std::int64_t size : sizes)
-    out.words.push_back(out.arena.take<std::uint32_t>(std::size_t(word_count(size))));
+  for (const std::int64_t size : sizes) out.words.push_back(out.arena.take<std::uint32_t>(room(size)));
   std::vector<Worker> workers;
   for (int thread = 0; thread < threads; ++thread) workers.emplace_back(out.arena);
   const std::span blocks = out.arena.take<CandidateBlock>(block_count);

@@ -23,7 +23,7 @@ class Search {
         need_(semantics::need(size_, job.rule.threshold)),
         room_(size_ - need_),
         wanted_(need_),
-        levels_(job.rule, need_),
+        levels_(job, need_),
         guess_(job, levels_, room_, team),
         known_(levels_.all()) {}
 
@@ -88,45 +88,75 @@ class Search {
   void prove(const KeyBracket& guess) {
     const KeyBracket bracket = levels_.closed(guess);
     const auto [first, last] = bracket;
-    const PassResult found = pass(job_, 1, bracket, !levels_.single(bracket), words_, team_);
-    if (found.counts.above > room_) {
+    const bool single = levels_.single(bracket);
+    const auto middle = levels_.middle(bracket);
+    const auto list = single ? List::nothing : middle ? List::upper : List::inside;
+    const PassResult found = pass(job_, 1, {bracket, list, middle.value_or(0)}, words_, team_);
+    const PassCounts& counts = found.counts;
+    if (counts.above > room_) {
       if (last == levels_.all().last)
         decision_.kind = Decision::Kind::unreachable;
       else
         known_.first = last + 1;
-    } else if (first > levels_.all().first && found.reached() <= room_) {
+    } else if (first > levels_.all().first && counts.reached <= room_) {
       known_.last = first - 1;
-    } else if (levels_.single(bracket)) {
-      finish(last, found);
-    } else if (found.counts.unlisted > 0) {
-      known_ = bracket;
+    } else if (single || (middle && counts.upper > room_)) {
+      finish(last, counts.above);
+    } else if (counts.unlisted > 0) {
+      known_ = {first, middle.value_or(last)};
+    } else if (middle) {
+      keep_runs();
+      finish(*middle, counts.upper);
     } else {
-      finish(levels_.limit(found.limit(bracket, room_)), found);
+      const std::uint32_t limit = levels_.limit(found.limit(bracket, room_));
+      keep_above(limit);
+      finish(limit, found.kept_above(limit));
     }
   }
 
-  /// The words say which weights are above the bracket. Those of the others that the limit spares are candidates.
-  void finish(std::uint32_t limit, const PassResult& found) {
+  /// The words say which weights are above the limit.
+  void finish(std::uint32_t limit, std::int64_t kept) {
     decision_.kind = Decision::Kind::searched;
     decision_.limit = limit;
     if (!random()) decision_.level = levels_.of(limit);
-    const std::int64_t kept = found.kept_above(limit);
-    keep_above(limit);
     if (random() && kept < room_) keep_last_ties(limit, room_ - kept);
     decision_.zeros = size_ - (random() ? room_ : kept);
   }
 
-  /// Each thread does so for the tiles that it has seen: their words may be in its caches alone.
-  void keep_above(std::uint32_t limit) {
-    constexpr std::int64_t ahead = 16;
+  /// body(block) for all that is listed. Each thread does so for the tiles that it has seen: their words may be in its
+  /// caches alone.
+  template <class Body>
+  void for_each_block(Body&& body) {
     const std::span blocks = team_.blocks();
     const int threads = blocks.size() > 1 ? team_.size() : 1;
     parallel(threads, [&](int thread) {
-      for (const auto& [owner, size, keys, positions] : blocks) {
-        if (threads > 1 && owner != &team_.worker(thread)) continue;
-        for (std::int64_t c = 0; c < size; ++c) {
-          __builtin_prefetch(words_ + positions[std::min(c + ahead, size - 1)] / 32);
-          keep(std::uint64_t(positions[c]), keys[c] > limit);
+      for (const CandidateBlock& block : blocks)
+        if (threads == 1 || block.owner == &team_.worker(thread)) body(block);
+    });
+  }
+
+  /// Of the weights that are listed, those above the limit stay.
+  void keep_above(std::uint32_t limit) {
+    constexpr std::int64_t ahead = 16;
+    for_each_block([&](const CandidateBlock& block) {
+      const auto& [owner, size, keys, positions] = block;
+      for (std::int64_t c = 0; c < size; ++c) {
+        __builtin_prefetch(words_ + positions[std::min(c + ahead, size - 1)] / 32);
+        keep(std::uint64_t(positions[c]), keys[c] > limit);
+      }
+    });
+  }
+
+  /// The weights of the runs that are listed stay.
+  void keep_runs() {
+    for_each_block([&](const CandidateBlock& block) {
+      for (std::int64_t at = 0; at < block.size;) {
+        std::uint32_t* const tile = words_ + block.positions[at] / 32;
+        const std::int64_t end = at + 1 + block.keys[at];
+        for (++at; at < end; ++at) {
+          const auto bits = std::uint64_t(block.positions[at]);
+          tile[2 * block.keys[at]] |= std::uint32_t(bits);
+          tile[2 * block.keys[at] + 1] |= std::uint32_t(bits >> 32);
         }
       }
     });

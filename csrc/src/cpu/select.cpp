@@ -35,9 +35,10 @@ void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Re
     const TensorView& weights = jobs[tile.job].weights;
     const void* items = read_tile(weights, tile.first, tile.size, scratch.weights);
     std::uint32_t above[tile_size / 32];
-    InsideTile zeros;
-    const auto classify = kernels().classify[int(weights.dtype)];
-    return TileResult{.zeros = tile.size - classify(items, nullptr, tile.size, 0, 0, nullptr, above, zeros).above};
+    ListedTile nothing;
+    const auto classify = kernels().classify[int(List::nothing)][int(weights.dtype)];
+    const SideCounts sides = classify(items, nullptr, tile.size, {0, 0, 0}, nullptr, above, nothing);
+    return TileResult{.zeros = tile.size - sides.above};
   });
 }
 
