@@ -33,7 +33,7 @@ struct Counter {
 std::vector<KeyCounts> count_keys(const Context& context, std::span<const CountTask> tasks) {
   std::vector<std::int64_t> sizes;
   for (const CountTask& task : tasks) sizes.push_back(task.job->weights.size);
-  const TileList tiles(std::move(sizes));
+  const TileList tiles({.sizes = std::move(sizes)});
   const int threads = tiles.threads(context.threads);
 
   std::vector<KeyCounts> totals(tasks.size());

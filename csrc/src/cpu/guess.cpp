@@ -25,7 +25,7 @@ std::int64_t first_stride(std::int64_t tiles) {
 
 /// Of the largest sample, whose weights then cost as much as those that it saves from being listed: their best number
 /// grows as size to the power of 2/3.
-std::int64_t last_stride(std::int64_t tiles) { return tiles < 768 ? 9 : 27; }
+std::int64_t last_stride(std::int64_t tiles) { return tiles < 300 ? 9 : 27; }
 
 /// The next power of the last stride below.
 std::int64_t next_stride(std::int64_t stride, std::int64_t tiles) {

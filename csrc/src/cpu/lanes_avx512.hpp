@@ -23,7 +23,6 @@ struct Lanes<2> {
   static __m512i all(std::uint64_t item) { return _mm512_set1_epi16(std::int16_t(item)); }
   static Mask at_least(__m512i items, __m512i bound) { return _mm512_cmpge_epu16_mask(items, bound); }
   static Mask above(__m512i items, __m512i bound) { return _mm512_cmpgt_epu16_mask(items, bound); }
-  static Mask not_zero(__m512i items) { return _mm512_test_epi16_mask(items, items); }
   static __m512i load(Mask lanes, const void* from) { return _mm512_maskz_loadu_epi16(lanes, from); }
   static void store(void* to, Mask lanes, __m512i items) { _mm512_mask_storeu_epi16(to, lanes, items); }
   static __m512i choose(Mask kept, __m512i items, __m512i otherwise) {
@@ -38,7 +37,6 @@ struct Lanes<4> {
   static __m512i all(std::uint64_t item) { return _mm512_set1_epi32(std::int32_t(item)); }
   static Mask at_least(__m512i items, __m512i bound) { return _mm512_cmpge_epu32_mask(items, bound); }
   static Mask above(__m512i items, __m512i bound) { return _mm512_cmpgt_epu32_mask(items, bound); }
-  static Mask not_zero(__m512i items) { return _mm512_test_epi32_mask(items, items); }
   static __m512i load(Mask lanes, const void* from) { return _mm512_maskz_loadu_epi32(lanes, from); }
   static void store(void* to, Mask lanes, __m512i items) { _mm512_mask_storeu_epi32(to, lanes, items); }
   static __m512i choose(Mask kept, __m512i items, __m512i otherwise) {
@@ -53,7 +51,6 @@ struct Lanes<8> {
   static __m512i all(std::uint64_t item) { return _mm512_set1_epi64(std::int64_t(item)); }
   static Mask at_least(__m512i items, __m512i bound) { return _mm512_cmpge_epu64_mask(items, bound); }
   static Mask above(__m512i items, __m512i bound) { return _mm512_cmpgt_epu64_mask(items, bound); }
-  static Mask not_zero(__m512i items) { return _mm512_test_epi64_mask(items, items); }
   static __m512i load(Mask lanes, const void* from) { return _mm512_maskz_loadu_epi64(lanes, from); }
   static void store(void* to, Mask lanes, __m512i items) { _mm512_mask_storeu_epi64(to, lanes, items); }
   static __m512i choose(Mask kept, __m512i items, __m512i otherwise) {

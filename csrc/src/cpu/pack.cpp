@@ -9,7 +9,7 @@
 namespace prunecell::cpu {
 namespace {
 
-/// For each job and each of its pages, the number of kept weights in the pages before.
+/// For each job, the number of kept weights before each multiple of the smallest page.
 using Offsets = std::vector<std::vector<std::int64_t>>;
 
 Offsets offsets_of(std::span<const Job> jobs, std::span<Result> results) {
@@ -18,9 +18,9 @@ Offsets offsets_of(std::span<const Job> jobs, std::span<Result> results) {
     const MaskView& mask = jobs[j].mask;
     std::vector<std::int64_t>& starts = offsets.emplace_back();
     std::int64_t kept = 0;
-    for (std::int64_t first = 0; first < mask.size; first += page) {
+    for (std::int64_t first = 0; first < mask.size; first += smallest_page) {
       starts.push_back(kept);
-      kept += count_ones(mask.words + first / 32, word_count(std::min(page, mask.size - first)));
+      kept += count_ones(mask.words + first / 32, word_count(std::min(smallest_page, mask.size - first)));
     }
     results[j].zeros = mask.size - kept;
   }
@@ -35,8 +35,8 @@ std::byte* value_at(const TensorView& values, std::int64_t index) {
 template <class Body>
 void for_each_packed_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
   const Offsets offsets = offsets_of(jobs, results);
-  for_each_tile(context, mask_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
-    body(jobs[tile.job], tile, offsets[tile.job][std::size_t(tile.first / page)], scratch);
+  for_each_tile(context, dense_arrays(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+    body(jobs[tile.job], tile, offsets[tile.job][std::size_t(tile.first / smallest_page)], scratch);
     return TileResult{};
   });
 }

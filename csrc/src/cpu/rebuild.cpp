@@ -29,7 +29,8 @@ struct Searched {
 };
 
 Searched search_all(const Context& context, std::span<const Job> jobs) {
-  const auto sizes = weight_sizes(jobs);
+  std::vector<std::int64_t> sizes;
+  for (const Job& job : jobs) sizes.push_back(job.weights.size);
   const std::int64_t weights = std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0));
   const int threads = thread_count(context.threads, weights);
   const std::int64_t tiles = std::max<std::int64_t>(tile_count(weights), 1);
@@ -51,7 +52,8 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   // A job that would keep one thread busy when the others are done is decided by all together, the rest by a thread
   // each: largest first, so that threads end together.
   std::vector<std::size_t> alone;
-  Team all(workers, blocks);
+  const bool in_pages = weights >= paged_from;
+  Team all(workers, blocks, in_pages);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     if (threads == 1 || sizes[j] <= weights / (2 * threads))
       alone.push_back(j);
@@ -62,7 +64,7 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   std::atomic<std::size_t> next = 0;
   parallel(std::min<int>(threads, int(alone.size())), [&](int thread) {
     const std::size_t share = blocks.size() / std::size_t(threads);
-    Team one({&workers[std::size_t(thread)], 1}, blocks.subspan(std::size_t(thread) * share, share));
+    Team one({&workers[std::size_t(thread)], 1}, blocks.subspan(std::size_t(thread) * share, share), in_pages);
     for (std::size_t a; (a = next++) < alone.size();) decide(alone[a], one);
   });
   return out;
@@ -104,18 +106,15 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
     write_mask(jobs[j], searched.decisions[j], searched.words[j].data(), first, count);
   };
   if (apply == Apply::yes)
-    for_each_tile(context, weight_sizes(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+    for_each_tile(context, dense_arrays(jobs), results, [&](const Tile& tile, Scratch& scratch) {
       write(tile.job, tile.first / 32, word_count(tile.size));
       return TileResult{.changed = select_tile(jobs[tile.job], tile, scratch)};
     });
   else
-    for_each_tile(
-        context, word_counts(jobs), results,
-        [&](const Tile& words, Scratch&) {
-          write(words.job, words.first, words.size);
-          return TileResult{};
-        },
-        32);
+    for_each_tile(context, word_arrays(jobs), results, [&](const Tile& words, Scratch&) {
+      write(words.job, words.first, words.size);
+      return TileResult{};
+    });
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Decision& decision = searched.decisions[j];
     results[j].need = decision.need;

@@ -31,29 +31,28 @@ struct alignas(thread_alignment) TileResult {
 /// Applies the mask, as it stands, to one tile. Returns whether a weight in place was not masked yet.
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
 
-/// Sizes of the jobs' dense tensors, seen as their weights or as their masks.
-inline std::vector<std::int64_t> weight_sizes(std::span<const Job> jobs) {
-  std::vector<std::int64_t> sizes;
-  for (const Job& job : jobs) sizes.push_back(job.weights.size);
-  return sizes;
-}
-inline std::vector<std::int64_t> mask_sizes(std::span<const Job> jobs) {
-  std::vector<std::int64_t> sizes;
-  for (const Job& job : jobs) sizes.push_back(job.mask.size);
-  return sizes;
-}
-inline std::vector<std::int64_t> word_counts(std::span<const Job> jobs) {
-  std::vector<std::int64_t> counts;
-  for (const Job& job : jobs) counts.push_back(word_count(job.mask.size));
-  return counts;
+/// The jobs' dense tensors, which have the sizes of the masks: pages of the widest type.
+inline Arrays dense_arrays(std::span<const Job> jobs) {
+  Arrays arrays{.page = page_bytes};
+  for (const Job& job : jobs) {
+    arrays.sizes.push_back(job.mask.size);
+    arrays.page = std::min(arrays.page, page_of(job.weights.dtype));
+  }
+  return arrays;
 }
 
-/// body(tile, scratch) -> TileResult for all tiles of arrays of these sizes, one per job, in one parallel region;
-/// sums go to `results`. An item of the arrays stands for so many weights.
+/// The words of the jobs' masks.
+inline Arrays word_arrays(std::span<const Job> jobs) {
+  Arrays arrays{.weights_per_item = 32};
+  for (const Job& job : jobs) arrays.sizes.push_back(word_count(job.mask.size));
+  return arrays;
+}
+
+/// body(tile, scratch) -> TileResult for all tiles of arrays, one per job, in one parallel region; sums go to
+/// `results`.
 template <class Body>
-void for_each_tile(const Context& context, std::vector<std::int64_t> sizes, std::span<Result> results, Body&& body,
-                   std::int64_t weights_per_item = 1) {
-  const TileList tiles(std::move(sizes), weights_per_item);
+void for_each_tile(const Context& context, Arrays arrays, std::span<Result> results, Body&& body) {
+  const TileList tiles(std::move(arrays));
   const int threads = tiles.threads(context.threads);
   const auto scratch = std::make_unique_for_overwrite<Scratch[]>(std::size_t(threads));
   std::vector<TileResult> sums{std::size_t(threads), TileResult{}};  // of a thread's current job

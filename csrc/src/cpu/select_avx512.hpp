@@ -26,17 +26,15 @@ template <int Bytes>
 [[gnu::always_inline]] inline bool clear_run(unsigned char* at, int count, std::uint64_t kept) {
   using L = Lanes<Bytes>;
   constexpr int registers = 64 / L::count;
-  __m512i items[registers];
-  std::uint64_t revived = 0;
+  __m512i cleared[registers], revived = _mm512_setzero_si512();
   const auto lanes = [&](int r) { return typename L::Mask(first_bits(count) >> (r * L::count)); };
-  const auto kept_lanes = [&](int r) { return typename L::Mask(kept >> (r * L::count)); };
   for (int r = 0; r < registers; ++r) {
-    items[r] = L::load(lanes(r), at + r * 64);
-    revived |= std::uint64_t(typename L::Mask(L::not_zero(items[r]) & ~kept_lanes(r)));
+    const __m512i items = L::load(lanes(r), at + r * 64);
+    cleared[r] = L::choose(typename L::Mask(kept >> (r * L::count)), items, _mm512_setzero_si512());
+    revived = _mm512_or_si512(revived, _mm512_xor_si512(items, cleared[r]));
   }
-  if (revived == 0) return false;
-  for (int r = 0; r < registers; ++r)
-    L::store(at + r * 64, lanes(r), L::choose(kept_lanes(r), items[r], _mm512_setzero_si512()));
+  if (_mm512_test_epi64_mask(revived, revived) == 0) return false;
+  for (int r = 0; r < registers; ++r) L::store(at + r * 64, lanes(r), cleared[r]);
   return true;
 }
 

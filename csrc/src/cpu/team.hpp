@@ -42,9 +42,14 @@ struct alignas(thread_alignment) Worker {
 /// Threads with their candidates, for which they share room: a bracket may hold weights of one thread's tiles alone.
 class Team {
  public:
-  Team(std::span<Worker> workers, std::span<CandidateBlock> blocks) : workers_(workers), blocks_(blocks) { clear(); }
+  /// `in_pages`: the weights of the call are many, so that they come from memory.
+  Team(std::span<Worker> workers, std::span<CandidateBlock> blocks, bool in_pages)
+      : workers_(workers), blocks_(blocks), in_pages_(in_pages) {
+    clear();
+  }
 
   int size() const { return int(workers_.size()); }
+  bool in_pages() const { return in_pages_; }
   Worker& worker(int thread) { return workers_[std::size_t(thread)]; }
   /// How many weights may be listed by themselves.
   std::int64_t room() const { return std::int64_t(blocks_.size()) * CandidateBlock::capacity; }
@@ -108,6 +113,7 @@ class Team {
 
   std::span<Worker> workers_;
   std::span<CandidateBlock> blocks_;
+  bool in_pages_;
   std::atomic<std::size_t> taken_ = 0;
 };
 

@@ -22,7 +22,7 @@ inline constexpr std::size_t thread_alignment = 128;
 
 struct Tile {
   std::size_t job;
-  std::int64_t first;  ///< index in the tensor, a multiple of page
+  std::int64_t first;  ///< index in the tensor, a multiple of smallest_page
   std::int64_t size;
 };
 
@@ -43,17 +43,25 @@ void by_turns(std::int64_t begin, std::int64_t end, Body&& body) {
   }
 }
 
-/// About a page of memory. Arrays of so many weights and more, which near caches do not hold, are cut that small;
-/// others are not, since each piece has its price.
-inline constexpr std::int64_t page = 1024, paged_from = std::int64_t(1) << 23;
+/// Arrays of so many weights and more, which near caches do not hold, are cut into pages of memory; others into tiles,
+/// since each piece has its price.
+inline constexpr std::int64_t paged_from = std::int64_t(1) << 23, page_bytes = 4096, smallest_page = page_bytes / 8;
 
-/// The tiles of arrays of the given sizes, numbered through; empty ones have none. An item of the arrays stands for so
-/// many weights. Tiles are pages where the arrays are large in all.
+inline std::int64_t page_of(DType dtype) { return page_bytes / std::int64_t(item_size(dtype)); }
+
+/// The arrays of a call, one per job.
+struct Arrays {
+  std::vector<std::int64_t> sizes;     ///< in items
+  std::int64_t page = page_bytes / 4;  ///< items of one page
+  std::int64_t weights_per_item = 1;
+};
+
+/// The tiles of arrays, numbered through; empty ones have none.
 class TileList {
  public:
-  explicit TileList(std::vector<std::int64_t> sizes, std::int64_t weights_per_item = 1) : sizes_(std::move(sizes)) {
-    for (const std::int64_t size : sizes_) weights_ += size * weights_per_item;
-    if (weights_ >= paged_from) tile_ = page;
+  explicit TileList(Arrays arrays) : sizes_(std::move(arrays.sizes)) {
+    for (const std::int64_t size : sizes_) weights_ += size * arrays.weights_per_item;
+    if (weights_ >= paged_from) tile_ = arrays.page;
     starts_.push_back(0);
     for (const std::int64_t size : sizes_) starts_.push_back(starts_.back() + (size + tile_ - 1) / tile_);
   }
