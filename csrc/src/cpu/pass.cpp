@@ -128,7 +128,8 @@ PassResult pass(const Job& job, std::int64_t stride, const Question& question, s
   team.clear();
   PassCounts total;
   std::mutex merging;
-  const std::int64_t piece = stride == 1 && team.in_pages() ? page_of(job.weights.dtype) : tile_size;
+  const bool in_pages = stride == 1 && team.in_pages() && job.rule.filler != Filler::random;  // which reads no weights
+  const std::int64_t piece = in_pages ? page_of(job.weights.dtype) : tile_size;
   const std::int64_t step = stride * piece, visited = (job.weights.size + step - 1) / step;
   // A sample, too, has each thread look at the part of the tensor that it will read: in whose caches it may be.
   const int threads = int(std::min<std::int64_t>(team.size(), visited));

@@ -6,6 +6,7 @@
 
 #include <prunecell/ops.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <memory>
 #include <span>
@@ -31,12 +32,15 @@ struct alignas(thread_alignment) TileResult {
 /// Applies the mask, as it stands, to one tile. Returns whether a weight in place was not masked yet.
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
 
-/// The jobs' dense tensors, which have the sizes of the masks: pages of the widest type.
+/// The jobs' dense tensors, which have the sizes of the masks: pages of the widest type, but whole tiles where some are
+/// to be scattered, which takes the longer the smaller they are.
 inline Arrays dense_arrays(std::span<const Job> jobs) {
   Arrays arrays{.page = page_bytes};
+  const auto in_order = [](const Job& job) { return job.weights.layout.row_major(); };
+  const bool paged = std::ranges::all_of(jobs, in_order);
   for (const Job& job : jobs) {
     arrays.sizes.push_back(job.mask.size);
-    arrays.page = std::min(arrays.page, page_of(job.weights.dtype));
+    arrays.page = paged ? std::min(arrays.page, page_of(job.weights.dtype)) : tile_size;
   }
   return arrays;
 }
