@@ -53,5 +53,13 @@ def test_a_target_is_judged_by_its_worst_row(page, ratios: list[float], verdict:
     assert ("rebuild, float32" in page.losses(results)) == verdict.endswith(("worst", "missed"))
 
 
+def test_a_peer_that_is_faster_is_named_and_we_are_no_peer_of_ours(page) -> None:
+    names = ("prunecell", "prunecell, Random", "another")
+    rows = [{"peer": name, "threads": 1, "times_ours": 0.9} for name in names]
+    assert (
+        page.losses({"peers": {"rows": rows}}) == "- another with 1 thread is faster than we are."
+    )
+
+
 def test_a_target_without_rows_was_not_measured(page) -> None:
     assert "not measured" in page.target_table({})
