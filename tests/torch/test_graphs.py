@@ -126,6 +126,22 @@ def test_autograd_is_told_of_masking_that_changed_a_weight_and_of_no_other() -> 
         loss.backward()
 
 
+def test_autograd_is_told_of_a_gradient_that_another_hook_has_saved() -> None:
+    net = nn.Sequential(nn.Linear(4, 4))
+    scale = torch.ones(4, 4, requires_grad=True)
+    products: list[torch.Tensor] = []
+
+    def save(weight: torch.Tensor) -> None:
+        with torch.enable_grad():
+            products.append((weight.grad * scale).sum())
+
+    net[0].weight.register_post_accumulate_grad_hook(save)
+    pruned(net)
+    net(torch.ones(1, 4)).sum().backward()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        products[0].backward()
+
+
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
 def test_inference_sees_pruned_weights(mode: Any) -> None:
     net = network()

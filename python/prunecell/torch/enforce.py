@@ -34,17 +34,17 @@ registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Every attachment that is alive."""
 
 
-def mask_tensors(tensors: list[Tensor], masks: list[Mask], *, tell: bool = True) -> list[bool]:
+def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
     """Makes the pruned elements of each tensor +0, in place; any strides.
 
     Returns, for each tensor, whether some element was not. Of a CUDA device nobody waits for the
-    answer: True. Autograd is told of those that changed, unless `tell` is False.
+    answer: True. Autograd is told of those that changed.
     """
     try:
         changed = _core.apply_masks(tensors, masks)
     except InvalidArgument:  # rare, and one at a time
         return [_mask_one(tensor, mask) for tensor, mask in zip(tensors, masks, strict=True)]
-    if tell and True in changed:
+    if True in changed:
         bump_versions(itertools.compress(tensors, changed))
     return changed
 
@@ -106,8 +106,8 @@ class GradientHook:
         if owner is None or gradient is None or gradient.layout != torch.strided:
             return  # sparse gradients: the step hook masks what they did
         mask = owner.mask
-        if mask is not None:  # without create_graph nobody can have saved what is so new
-            mask_tensors([gradient], [mask], tell=gradient.requires_grad)
+        if mask is not None:
+            mask_tensors([gradient], [mask])
 
 
 def _among(optimizer: Optimizer) -> list[tuple[PrunedWeight, Tensor]]:
