@@ -31,11 +31,12 @@ std::byte* value_at(const TensorView& values, std::int64_t index) {
   return static_cast<std::byte*>(values.data) + index * std::int64_t(item_size(values.dtype));
 }
 
-/// body(job, tile, first value of the tile, scratch) for all tiles.
+/// body(job, tile, first value of the tile, scratch) for all tiles of the dense tensors.
 template <class Body>
-void for_each_packed_tile(const Context& context, std::span<const Job> jobs, std::span<Result> results, Body&& body) {
+void for_each_packed_tile(const Context& context, std::span<const Job> jobs, TensorView Job::*dense,
+                          std::span<Result> results, Body&& body) {
   const Offsets offsets = offsets_of(jobs, results);
-  for_each_tile(context, dense_arrays(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, arrays_of(jobs, dense), results, [&](const Tile& tile, Scratch& scratch) {
     body(jobs[tile.job], tile, offsets[tile.job][std::size_t(tile.first / smallest_page)], scratch);
     return TileResult{};
   });
@@ -44,16 +45,17 @@ void for_each_packed_tile(const Context& context, std::span<const Job> jobs, std
 }  // namespace
 
 void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_packed_tile(
-      context, jobs, results, [](const Job& job, const Tile& tile, std::int64_t start, Scratch& scratch) {
-        const void* weights = read_tile(job.weights, tile.first, tile.size, scratch.weights);
-        const std::uint32_t* words = job.mask.words + tile.first / 32;
-        kernels().pack[by_size(job.weights.dtype)](weights, tile.size, words, value_at(job.out, start));
-      });
+  for_each_packed_tile(context, jobs, &Job::weights, results,
+                       [](const Job& job, const Tile& tile, std::int64_t start, Scratch& scratch) {
+                         const void* weights = read_tile(job.weights, tile.first, tile.size, scratch.weights);
+                         const std::uint32_t* words = job.mask.words + tile.first / 32;
+                         kernels().pack[by_size(job.weights.dtype)](weights, tile.size, words,
+                                                                    value_at(job.out, start));
+                       });
 }
 
 void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_packed_tile(context, jobs, results,
+  for_each_packed_tile(context, jobs, &Job::out, results,
                        [](const Job& job, const Tile& tile, std::int64_t start, Scratch& scratch) {
                          const std::uint32_t* words = job.mask.words + tile.first / 32;
                          void* out = open_tile(job.out, tile.first, scratch.out);

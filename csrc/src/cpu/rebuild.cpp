@@ -29,8 +29,7 @@ struct Searched {
 };
 
 Searched search_all(const Context& context, std::span<const Job> jobs) {
-  std::vector<std::int64_t> sizes;
-  for (const Job& job : jobs) sizes.push_back(job.weights.size);
+  const std::vector<std::int64_t> sizes = arrays_of(jobs, &Job::weights).sizes;
   const std::int64_t weights = std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0));
   const int threads = thread_count(context.threads, weights);
   const std::int64_t tiles = std::max<std::int64_t>(tile_count(weights), 1);
@@ -106,7 +105,7 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
     write_mask(jobs[j], searched.decisions[j], searched.words[j].data(), first, count);
   };
   if (apply == Apply::yes)
-    for_each_tile(context, dense_arrays(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+    for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
       write(tile.job, tile.first / 32, word_count(tile.size));
       return TileResult{.changed = select_tile(jobs[tile.job], tile, scratch)};
     });

@@ -2,8 +2,6 @@
 #include "../backend.hpp"
 #include "../bits.hpp"
 
-#include <utility>
-
 namespace prunecell::cpu {
 
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
@@ -25,7 +23,7 @@ bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
 }
 
 void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_tile(context, dense_arrays(jobs), results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
     const Job& job = jobs[tile.job];
     const std::int64_t ones = count_ones(job.mask.words + tile.first / 32, word_count(tile.size));
     return TileResult{.zeros = tile.size - ones, .changed = select_tile(job, tile, scratch)};
@@ -33,9 +31,7 @@ void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Re
 }
 
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  Arrays arrays{.page = smallest_page};
-  for (const Job& job : jobs) arrays.sizes.push_back(job.weights.size);
-  for_each_tile(context, std::move(arrays), results, [&](const Tile& tile, Scratch& scratch) {
+  for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
     const TensorView& weights = jobs[tile.job].weights;
     const void* items = read_tile(weights, tile.first, tile.size, scratch.weights);
     std::uint32_t above[tile_size / 32];

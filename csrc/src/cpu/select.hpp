@@ -32,16 +32,18 @@ struct alignas(thread_alignment) TileResult {
 /// Applies the mask, as it stands, to one tile. Returns whether a weight in place was not masked yet.
 bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
 
-/// The jobs' dense tensors, which have the sizes of the masks: pages of the widest type, but whole tiles where some are
-/// to be scattered, which takes the longer the smaller they are.
-inline Arrays dense_arrays(std::span<const Job> jobs) {
-  Arrays arrays{.page = page_bytes};
-  const auto in_order = [](const Job& job) { return job.weights.layout.row_major(); };
-  const bool paged = std::ranges::all_of(jobs, in_order);
+/// One tensor of each job. Cut into pages of the widest type, but into whole tiles where some are to be gathered or
+/// scattered, which takes the longer the smaller they are.
+inline Arrays arrays_of(std::span<const Job> jobs, TensorView Job::*tensor) {
+  Arrays arrays{.page = tile_size};
+  bool in_order = true;
   for (const Job& job : jobs) {
-    arrays.sizes.push_back(job.mask.size);
-    arrays.page = paged ? std::min(arrays.page, page_of(job.weights.dtype)) : tile_size;
+    const TensorView& view = job.*tensor;
+    arrays.sizes.push_back(view.size);
+    arrays.page = std::min(arrays.page, page_of(view.dtype));
+    in_order &= view.layout.row_major();
   }
+  if (!in_order) arrays.page = tile_size;
   return arrays;
 }
 
