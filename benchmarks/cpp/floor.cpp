@@ -10,8 +10,8 @@ namespace {
 // 64 bytes, whatever number of registers that takes.
 typedef std::uint64_t Line __attribute__((vector_size(64), aligned(8), may_alias));
 
-// By turns from four runs of memory, 2 KiB from each, within blocks of 64 MiB: the fastest of some 40 ways tried, from
-// 32 MiB to 1 GiB, of which fetching ahead by software was none. Runs as far apart as a large power of two get into
+// By turns from four runs of memory, 2 KiB from each, within blocks of 64 MiB: the fastest of all ways tried, from
+// 32 MiB to 1 GiB; none of those that fetched ahead by software was. Runs as far apart as a large power of two get into
 // each other's way.
 constexpr std::int64_t runs = 4, chunk = 32, unroll = 4, block = 1 << 20;
 

@@ -186,7 +186,7 @@ class Model:
             cell.quantizer = None
 
     def _attached(self) -> list[PrunedWeight]:
-        # Walked by hand, since training does it at every step and `modules()` takes twice as long.
+        # Walked by hand, since training does it at every step and `modules()` takes longer.
         found: dict[PrunedWeight, None] = {}
         seen: set[nn.Module] = set()
         pending = [self.module]
