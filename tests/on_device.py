@@ -78,6 +78,20 @@ def core_on_device(memory: type[Memory]) -> Iterator[None]:
 
         return call
 
+    def built(function: Callable[..., Any]) -> Any:
+        def call(weights: Any, masks: Any, old: Any, **keywords: Any) -> Any:
+            carrier = Carrier(memory)
+            given = None if masks is None else carrier.masks(masks)
+            try:
+                new, results = function(
+                    carrier.arrays(weights), given, carrier.masks(old), **keywords
+                )
+            finally:
+                carrier.bring_back()
+            return [mask.to("cpu") for mask in new] if masks is None else masks, results
+
+        return call
+
     def driven(function: Callable[..., Any]) -> Any:
         def call(calls: Any, *given: Any, **keywords: Any) -> None:
             carrier = Carrier(memory)
@@ -95,7 +109,7 @@ def core_on_device(memory: type[Memory]) -> Iterator[None]:
         def replace(owner: Any, name: str, carry: Callable[..., tuple[Any, ...]]) -> None:
             patch.setattr(owner, name, carried(getattr(owner, name), carry))
 
-        replace(_core, "build_masks", lambda c, w, m, o: (c.arrays(w), c.masks(m), c.masks(o)))
+        patch.setattr(_core, "build_masks", built(_core.build_masks))
         replace(
             _core,
             "apply_masks",

@@ -43,7 +43,7 @@ def check(
         assert np.array_equal(bits(work), bits(weights))
         assert masks[0].zeros == 0
         return
-    result = _core.build_masks([work], masks, [given_old], **rule)[0]
+    result = _core.build_masks([work], masks, [given_old], **rule)[1][0]
     assert np.array_equal(masks[0].to_array(), expected.kept)
     assert (result.need, result.level, result.zeros) == (
         expected.need,

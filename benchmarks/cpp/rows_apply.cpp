@@ -48,7 +48,10 @@ Race fused(const Workload& workload, float start) {
   copy_bytes(written.tensor->memory, start_weights->memory);
 
   Job job = workload.job(*written.tensor, *written.mask);
-  if (start > 0) job.old = job.mask;
+  if (start > 0) {
+    job.old = job.mask;
+    job.mask_is_new = false;
+  }
   const Result result = once(prunecell::rebuild_and_apply, context, job);
   Job read = job;
   read.weights = start_weights->view();

@@ -51,6 +51,7 @@ struct Network {
       fill_normal(data, first, size, std::sqrt(2 / fan_out));
       jobs.push_back({.weights = {data, size, DType::float32},
                       .mask = {masks->view().words + first / 32, size},
+                      .mask_is_new = true,
                       .rule = {.filler = Filler::iter_nonstruct, .threshold = threshold, .delta = delta}});
       first += padded(size);
     }

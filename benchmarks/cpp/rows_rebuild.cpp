@@ -54,6 +54,7 @@ void add_rebuild_rows(const Options& options) {
     for (const DType dtype : {DType::float16, DType::bfloat16, DType::float64})
       at_all({.group = "rebuild_types", .dtype = dtype, .size = size}, thresholds, deltas);
   }
+  at_all({.group = "rebuild_existing", .mask_is_new = false}, few_thresholds, few_deltas);
   at_all({.group = "rebuild_cached", .size = power(20)}, thresholds, deltas);
   at_all({.group = "rebuild_65536", .size = power(16)}, thresholds, deltas);
   at_all({.group = "rebuild_4096", .size = power(12)}, thresholds, deltas);

@@ -26,6 +26,7 @@ Fields Workload::fields() const {
 Job Workload::job(const Tensor& tensor, const Bits& mask) const {
   return {.weights = tensor.view(),
           .mask = mask.view(),
+          .mask_is_new = mask_is_new,
           .rule = {.filler = filler, .threshold = threshold, .delta = delta}};
 }
 

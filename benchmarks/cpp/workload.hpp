@@ -29,6 +29,7 @@ struct Workload {
   float delta = 1e-3f;
   int threads = 1;
   Filler filler = Filler::iter_nonstruct;
+  bool mask_is_new = true;
 
   std::string name() const;
   Fields fields() const;

@@ -62,32 +62,30 @@ MaskView view_of(const Mask* mask, const Array& weights, const ArgumentName& nam
   return mask->view();
 }
 
-std::vector<Mask> new_masks(const py::list& weights, bool write) {
-  std::vector<Mask> masks;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const Array array = array_of(weights[i], {"weights", i}, write ? Access::write : Access::read);
-    masks.emplace_back(Shape(array.shape.begin(), array.shape.end()), array.view.device);
-  }
-  return masks;
-}
-
-std::vector<Result> build(const py::list& weights, const std::vector<Mask*>& masks, const std::vector<const Mask*>& old,
-                          const std::string& filler, double threshold, double delta, std::uint64_t seed, bool apply,
-                          int threads) {
-  check_length("masks", masks.size(), weights.size());
+/// The masks, new ones where none are given, and what came of each.
+std::pair<py::list, std::vector<Result>> build(const py::list& weights, const std::optional<py::list>& masks,
+                                               const std::vector<const Mask*>& old, const std::string& filler,
+                                               double threshold, double delta, std::uint64_t seed, bool apply,
+                                               int threads) {
+  if (masks) check_length("masks", masks->size(), weights.size());
   check_length("old", old.size(), weights.size());
   Parameters given{.filler = parse_filler(filler), .threshold = threshold, .delta = delta};
   validate(given);
   Batch batch(weights.size());
+  py::list built;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Array& array = batch.add(array_of(weights[i], {"weights", i}, apply ? Access::write : Access::read));
+    built.append(masks ? py::object((*masks)[i])
+                       : py::cast(Mask(Shape(array.shape.begin(), array.shape.end()), array.view.device)));
     Job job{.weights = array.view,
-            .mask = view_of(masks[i], array, {"masks", i}),
+            .mask = view_of(built[i].cast<const Mask*>(), array, {"masks", i}),
+            .mask_is_new = !masks,
             .rule = {given.filler, to_float32(threshold), to_float32(delta), seed, std::uint32_t(i), 0}};
     if (old[i]) job.old = view_of(old[i], array, {"old", i});
     batch.jobs.push_back(job);
   }
-  return batch.run(apply ? rebuild_and_apply : build_masks, threads);
+  std::vector<Result> results = batch.run(apply ? rebuild_and_apply : build_masks, threads);
+  return {std::move(built), std::move(results)};
 }
 
 /// Whether each array had weights in place that were not masked yet. Of a CUDA device true, unless `wait`.
@@ -177,8 +175,6 @@ void bind_ops(py::module_& module) {
         return shape_tuple(array_of(array, {what.c_str()}, write ? Access::write : Access::read).shape);
       },
       py::arg("array"), py::arg("what"), py::kw_only(), py::arg("write"), "Shape of an array that operations accept.");
-  module.def("new_masks", &new_masks, py::arg("weights"), py::kw_only(), py::arg("write"),
-             "Masks of the shapes of arrays that operations accept, all kept.");
   module.def("trim_memory", &trim_memory, "Gives freed pages back to the system, where the C library can.");
   module.def("need", &need, py::arg("size"), py::arg("threshold"));
   module.def("derive_seed", &derive_seed, py::arg("seed"), py::arg("name"));

@@ -36,6 +36,7 @@ class CellPlan {
            .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
            .mask = mask,
            .old = only_adds ? mask : MaskView{},
+           .mask_is_new = entry.fresh.has_value(),
            .rule = {.filler = parameters.filler,
                     .threshold = next_.current(),
                     .delta = to_float32(parameters.delta),

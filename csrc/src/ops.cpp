@@ -69,6 +69,8 @@ void check(const Context& context, std::span<const Job> jobs, std::span<Result> 
     check_companion(part("otherwise"), job.otherwise, job.weights, context);
     if (reads == Reads::mask) continue;
     if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
+    if (job.mask_is_new && job.mask.words && job.mask.words == job.old.words)
+      refuse(part("mask_is_new"), "false, or another mask than the old one", "true");
     check_share(part("threshold"), job.rule.threshold);
     check_delta(part("delta"), job.rule.delta);
   }

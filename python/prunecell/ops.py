@@ -51,9 +51,9 @@ def _rebuild(
 ) -> Any:
     arrays, many = _listed(weights)
     olds = [None] * len(arrays) if old is None else _masks("old", old)
-    new = _core.new_masks(arrays, write=apply) if masks is None else _masks("out", masks)
-    _core.build_masks(arrays, new, olds, apply=apply, threads=threads, **rule)
-    return new if many else new[0]
+    given = None if masks is None else _masks("out", masks)
+    built, _ = _core.build_masks(arrays, given, olds, apply=apply, threads=threads, **rule)
+    return built if many else built[0]
 
 
 @overload

@@ -8,17 +8,26 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 namespace checks {
 
 using namespace prunecell;
 using reference::Weights;
 
+/// Into a mask that exists, and once more into one that is new, whatever its words held before.
 inline Result build(Weights& weights, const Mask& mask, const Rule& rule, const Mask* old = nullptr, Layout layout = {},
                     int threads = 1) {
-  const Job job{
-      .weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
+  Job job{.weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
   Result result;
   axis::build_masks({.threads = threads}, {&job, 1}, {&result, 1});
+
+  const Mask fresh(mask.shape());
+  std::fill_n(fresh.view().words, word_count(fresh.size()), 0xa5a5a5a5u);
+  job.mask = fresh.view();
+  job.mask_is_new = true;
+  axis::build_masks({.threads = threads}, {&job, 1}, {});
+  REQUIRE(std::equal(fresh.words().get(), fresh.words().get() + word_count(fresh.size()), mask.words().get()));
   return result;
 }
 

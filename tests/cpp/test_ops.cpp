@@ -308,6 +308,10 @@ TEST_CASE("wrong arguments are refused by name") {
   CHECK(with([](Job& j) { j.rule.threshold = NAN; }).starts_with("tensor 0: threshold:"));
   CHECK(with([](Job& j) { j.rule.delta = 0; }).starts_with("tensor 0: delta:"));
   CHECK(with([&](Job& j) { j.old = {mask.view().words, 9}; }) == "tensor 0: old mask.size: expected 10, got 9");
+  CHECK(with([](Job& j) {
+          j.old = j.mask;
+          j.mask_is_new = true;
+        }) == "tensor 0: mask_is_new: expected false, or another mask than the old one, got true");
   CHECK(refusal({.threads = -1}, good) == "context.threads: expected 0 or more, got -1");
   CHECK(refusal({.device = {Device::Kind::cuda, 0}}, good) ==
         (axis::on_cuda() ? "tensor 0: weights: lies on another device than the one of the context"

@@ -1,5 +1,5 @@
 // Every exception this library throws. The message says what was expected, what came, and which
-// tensor or parameter it concerns; a call that throws has changed nothing.
+// tensor or parameter it concerns; a call that throws has changed nothing (but see Job::mask_is_new).
 #pragma once
 
 #include <stdexcept>

@@ -1,6 +1,7 @@
 // The operations. Each one takes a context and a list of jobs and fills one result per job, or none where the list of
 // results is empty; one tensor is a list of one. Every argument of every job is checked, and every level decided,
-// before any byte is written: a call that throws has changed nothing. What a mask is, to the bit: docs/semantics.md.
+// before any byte is written: a call that throws has changed nothing, but the bits of masks that are told to be new.
+// What a mask is, to the bit: docs/semantics.md.
 //
 // Results are equal bit for bit for any thread count and device. Work arrays are a few hundred KiB per thread and 16
 // KiB per tensor of the call.
@@ -60,6 +61,7 @@ struct Job {
   TensorView otherwise = {};  ///< apply: values of pruned weights, alike; no data: +0
   MaskView mask = {};         ///< written by a rebuild, read by apply
   MaskView old = {};          ///< rebuild: mask in force until now; may be `mask` itself; no words: all kept
+  bool mask_is_new = false;   ///< rebuild: nobody looks at `mask` if the call throws; saves a copy of size / 8 bytes
   Rule rule = {};
   std::string_view name = {};  ///< names the tensor in errors; empty: its number in the call
 };
@@ -73,7 +75,7 @@ struct Result {
 };
 
 /// Rebuilds the masks by their rules. Where `old` is given, IterNonStruct reads a pruned weight as 0 and
-/// Random keeps it pruned, so that the new mask only adds zeros.
+/// Random keeps it pruned, so that the new mask only adds zeros. A mask that is new is not its own old one.
 /// Throws InvalidArgument, UnreachableThreshold (naming tensor, need and what is out of reach),
 /// DeviceUnavailable.
 void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);

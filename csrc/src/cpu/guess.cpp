@@ -56,14 +56,14 @@ KeyBracket Guess::by_tiles(const KeyBracket& known) {
     bracket = *narrower;
     const double part = 1 / double(next_stride(stride, tiles_));  // of the weights, that the next pass reads
     const double listed = part * expected(bracket, seen);
-    if (listed > std::min(many, room_to_list())) {
+    if (!told_without_list(bracket) && listed > std::min(many, room_to_list())) {
       const auto likely = narrowed(bracket, seen, 2.5);
       if (likely && told_without_list(*likely))
         bracket = *likely;
       else if (listed > std::min(room_to_list(), 2 * part * expected_by_sample()))
         bracket = by_sample(bracket);
-      if (part * expected(bracket, seen) > room_to_list()) bracket = likeliest_level(bracket, seen);
     }
+    if (part * expected(bracket, seen) > room_to_list()) bracket = likeliest_level(bracket, seen);
   }
   return bracket;
 }
@@ -99,11 +99,14 @@ bool Guess::told_without_list(const KeyBracket& bracket) const {
   return levels_.single(bracket) || levels_.middle(bracket);
 }
 
-/// Weights in the bracket that are to be told from each other.
+/// What a pass over all tiles would list: weights in the bracket, or runs of 64 that have weights of the upper level,
+/// if these lie as by chance.
 double Guess::expected(const KeyBracket& bracket, const PassResult& seen) const {
-  if (told_without_list(bracket)) return 0;
-  const std::int64_t inside = seen.kept_above(bracket.first - 1) - seen.kept_above(bracket.last);
-  return double(inside) / double(seen.counts.weights) * double(size_);
+  if (levels_.single(bracket)) return 0;
+  const auto middle = levels_.middle(bracket);
+  const std::int64_t listed = seen.kept_above(middle.value_or(bracket.first - 1)) - seen.kept_above(bracket.last);
+  const double share = double(listed) / double(seen.counts.weights), size = double(size_);
+  return middle ? size / 64 * (1 - std::pow(1 - share, 64)) : size * share;
 }
 
 /// The same of a bracket by the large sample, if weights lie as by chance: less than by tiles where those differ.

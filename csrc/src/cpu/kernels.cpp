@@ -152,6 +152,12 @@ inline std::uint32_t key_of(Weight weight) {
   return semantics::key(weight);
 }
 
+/// Items whose bits are collected first, to be made keys several at a time: alone one takes a dozen instructions.
+template <class Item>
+inline constexpr bool made_keys_together = false;
+template <>
+inline constexpr bool made_keys_together<Float16> = true;
+
 template <class Item>
 std::int64_t collect(const void* items, const ListedTile& listed, std::int64_t base, std::uint32_t* keys,
                      std::int64_t* positions) {
@@ -162,7 +168,10 @@ std::int64_t collect(const void* items, const ListedTile& listed, std::int64_t b
     const auto write = [&](std::int64_t at, int bit) __attribute__((always_inline)) {
       Item item;
       __builtin_memcpy(&item, from + (first + bit) * std::int64_t(sizeof item), sizeof item);
-      keys[at] = key_of(item);
+      if constexpr (made_keys_together<Item>)
+        keys[at] = item.bits;
+      else
+        keys[at] = key_of(item);
       positions[at] = base + first + bit;
     };
     // The last and the first in any case, which most often are all: how many there are could not be foretold.
@@ -175,6 +184,9 @@ std::int64_t collect(const void* items, const ListedTile& listed, std::int64_t b
       for (bits &= bits - 1; bits != 0; bits &= bits - 1) write(at++, __builtin_ctzll(bits));
     found += count;
   }
+  if constexpr (made_keys_together<Item>)
+    for (std::int64_t k = 0; k < found; k += collect_slack)
+      for (std::int64_t j = k; j < k + collect_slack; ++j) keys[j] = key_of(Item{std::uint16_t(keys[j])});
   return found;
 }
 

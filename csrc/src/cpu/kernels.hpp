@@ -34,6 +34,8 @@ struct ListedTile {
   std::uint64_t bits[tile_size / 64 + 1];
 };
 
+inline constexpr std::int64_t collect_slack = 16;
+
 struct Kernels {
   const char* isa;
   bool (*supported)();
@@ -51,8 +53,8 @@ struct Kernels {
   SideCounts (*classify[list_count][5])(const void* items, const void* next, std::int64_t n, const Bounds& bounds,
                                         const std::uint32_t* old, std::uint32_t* above, ListedTile& listed);
 
-  /// The keys of the weights listed, and base + index. Returns their number; both arrays have room for one more. By
-  /// DType, and keys.
+  /// The keys of the weights listed, and base + index. Returns their number; both arrays have room for collect_slack
+  /// more. By DType, and keys.
   std::int64_t (*collect[5])(const void* items, const ListedTile& listed, std::int64_t base, std::uint32_t* keys,
                              std::int64_t* positions);
 

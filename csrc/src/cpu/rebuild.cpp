@@ -1,5 +1,6 @@
-// Rebuilding masks: search() reads the weights and leaves each mask in scratch words, which is half the work or all of
-// it. When all jobs are decided, the words are committed and, where asked, applied.
+// Rebuilding masks: search() reads the weights and leaves each mask in words, which is half the work or all of it: in
+// scratch words, as long as what the mask was may still be needed. When all jobs are decided, those are committed and,
+// where asked, masks are applied.
 #include "../backend.hpp"
 #include "../bits.hpp"
 #include "../semantics.hpp"
@@ -24,7 +25,7 @@ constexpr std::int64_t candidate_blocks = 64, blocks_per_thread = 4, tiles_per_b
 /// What comes of the searches: a decision for each job, and the words that it may speak of.
 struct Searched {
   Arena arena;
-  std::vector<std::span<std::uint32_t>> words;
+  std::vector<std::uint32_t*> words;
   std::vector<Decision> decisions;
 };
 
@@ -36,16 +37,17 @@ Searched search_all(const Context& context, std::span<const Job> jobs) {
   const auto block_count =
       std::size_t(std::min(std::max({candidate_blocks, blocks_per_thread * threads, tiles / tiles_per_block}), tiles));
   std::size_t bytes = std::size_t(threads) * Worker::bytes() + Arena::size_of<CandidateBlock>(block_count);
-  const auto room = [](std::int64_t size) { return std::size_t((word_count(size) + 1) / 2 * 2); };
-  for (const std::int64_t size : sizes) bytes += Arena::size_of<std::uint32_t>(room(size));
+  const auto scratch = [](const Job& job) { return std::size_t(job.mask_is_new ? 0 : word_count(job.mask.size)); };
+  for (const Job& job : jobs) bytes += Arena::size_of<std::uint32_t>(scratch(job));
 
   Searched out{Arena(bytes), {}, std::vector<Decision>(jobs.size())};
-  for (const std::int64_t size : sizes) out.words.push_back(out.arena.take<std::uint32_t>(room(size)));
+  for (const Job& job : jobs)
+    out.words.push_back(job.mask_is_new ? job.mask.words : out.arena.take<std::uint32_t>(scratch(job)).data());
   std::vector<Worker> workers;
   for (int thread = 0; thread < threads; ++thread) workers.emplace_back(out.arena);
   const std::span blocks = out.arena.take<CandidateBlock>(block_count);
   const auto decide = [&](std::size_t j, Team& team) {
-    out.decisions[j] = search(context, jobs[j], out.words[j].data(), team);
+    out.decisions[j] = search(context, jobs[j], out.words[j], team);
   };
 
   // A job that would keep one thread busy when the others are done is decided by all together, the rest by a thread
@@ -80,7 +82,7 @@ void throw_if_unreachable(const Context& context, std::span<const Job> jobs, std
   }
 }
 
-/// Writes `count` words of a mask, from number `first` on.
+/// Writes `count` words of a mask, from number `first` on, where they are not what was found already.
 void write_mask(const Job& job, const Decision& decision, const std::uint32_t* found, std::int64_t first,
                 std::int64_t count) {
   std::uint32_t* words = job.mask.words + first;
@@ -92,7 +94,8 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
       else
         fill_ones(words, std::min(32 * count, job.mask.size - 32 * first));
       return;
-    default: std::copy_n(found + first, count, words);
+    default:
+      if (!job.mask_is_new) std::copy_n(found + first, count, words);
   }
 }
 
@@ -102,7 +105,7 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
   const Searched searched = search_all(context, jobs);
   throw_if_unreachable(context, jobs, searched.decisions);
   const auto write = [&](std::size_t j, std::int64_t first, std::int64_t count) {
-    write_mask(jobs[j], searched.decisions[j], searched.words[j].data(), first, count);
+    write_mask(jobs[j], searched.decisions[j], searched.words[j], first, count);
   };
   if (apply == Apply::yes)
     for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {

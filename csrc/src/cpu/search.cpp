@@ -149,14 +149,16 @@ class Search {
 
   /// The weights of the runs that are listed stay.
   void keep_runs() {
+    const std::uint32_t* const behind = words_ + word_count(size_);
     for_each_block([&](const CandidateBlock& block) {
       for (std::int64_t at = 0; at < block.size;) {
         std::uint32_t* const tile = words_ + block.positions[at] / 32;
         const std::int64_t end = at + 1 + block.keys[at];
         for (++at; at < end; ++at) {
           const auto bits = std::uint64_t(block.positions[at]);
-          tile[2 * block.keys[at]] |= std::uint32_t(bits);
-          tile[2 * block.keys[at] + 1] |= std::uint32_t(bits >> 32);
+          std::uint32_t* const run = tile + 2 * block.keys[at];
+          run[0] |= std::uint32_t(bits);
+          if (run + 1 < behind) run[1] |= std::uint32_t(bits >> 32);
         }
       }
     });

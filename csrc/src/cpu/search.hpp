@@ -23,7 +23,7 @@ struct Decision {
   std::uint32_t limit = 0;  ///< key
 };
 
-/// `words`: word_count(size) of them, and one more where that is odd; scratch until the decision is `searched`.
+/// `words`: word_count(size) of them, scratch until the decision is `searched`.
 Decision search(const Context& context, const Job& job, std::uint32_t* words, Team& team);
 
 }  // namespace prunecell::cpu

@@ -20,7 +20,7 @@ struct Worker;
 /// has of which some are in question, and where it begins; then those runs: number within the tile, and a bit for each
 /// weight. All of a tile is in one block. Touched as it fills.
 struct CandidateBlock {
-  static constexpr std::int64_t capacity = tile_size, slack = 16;  ///< what lies in the slack is not read
+  static constexpr std::int64_t capacity = tile_size, slack = collect_slack;  ///< what lies in the slack is not read
 
   const Worker* owner;
   std::int64_t size;

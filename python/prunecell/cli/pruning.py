@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunecell import Mask, ops
+from prunecell import ops
 from prunecell._core import build_masks
 from prunecell.cli.plan import Rule
 from prunecell.formats.stored import Stored
@@ -31,10 +31,9 @@ def prune(tensor: Stored, rule: Rule) -> Pruned:
     """
     if rule.filler == "None":
         return Pruned(0.0, int(np.count_nonzero(tensor.bits == 0)), 0)
-    mask = Mask(tensor.shape)
-    (result,) = build_masks(
+    (mask,), (result,) = build_masks(
         [_values(tensor)],
-        [mask],
+        None,
         [None],
         filler=rule.filler,
         threshold=rule.threshold,
