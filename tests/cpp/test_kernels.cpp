@@ -57,6 +57,18 @@ std::vector<std::uint64_t> everything() {
           add_bytes(values);
           add_bytes(dense);
         }
+  for (const Layout layout : {Layout{5, 9}, Layout{66, 3}, Layout{33, 40}}) {
+    Weights weights = reference::ties(DType::float32, 14 * layout.channels * layout.positions);
+    const Mask mask = reference::random_mask(weights.size());
+    const Job job{.weights = weights.view(layout),
+                  .mask = mask.view(),
+                  .old = mask.view(),
+                  .rule = {.filler = Filler::iter_nonstruct, .threshold = 0.6f, .delta = 0.01f}};
+    Result result;
+    rebuild_and_apply({}, {&job, 1}, {&result, 1});
+    add(mask);
+    add_bytes(weights);
+  }
   return out;
 }
 

@@ -3,8 +3,9 @@
 // before any byte is written: a call that throws has changed nothing, but the bits of masks that are told to be new.
 // What a mask is, to the bit: docs/semantics.md.
 //
-// Results are equal bit for bit for any thread count and device. Work arrays are a few hundred KiB per thread and 16
-// KiB per tensor of the call.
+// Results are equal bit for bit for any thread count and device. Work memory on the CPU: a few hundred KiB per thread;
+// of a rebuild 3 MiB, or size / 40 bytes where that is more; size / 8 bytes for each mask in force that is rebuilt, and
+// for each mask of a tensor that is not row-major.
 //
 // On a CUDA device an operation runs in the order of the context's stream. A call that wants results waits for it; one
 // that wants none, or whose context has a ticket, does not, and can be captured into a graph. There a threshold that is

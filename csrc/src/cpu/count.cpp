@@ -2,6 +2,7 @@
 #include "../backend.hpp"
 #include "../semantics.hpp"
 #include "keys.hpp"
+#include "memory_order.hpp"
 
 #include <memory>
 
@@ -50,8 +51,10 @@ void count_levels(const Context& context, std::span<const LevelJob> levels) {
   jobs.reserve(levels.size());
   for (const LevelJob& level : levels) {
     jobs.push_back({.weights = level.weights, .old = level.old, .rule = {.filler = Filler::iter_nonstruct}});
-    tasks.push_back({&jobs.back(), {level.search->first_key(), level.search->last_key()}});
   }
+  const InMemoryOrder in_order(context, jobs, &Job::old);
+  for (std::size_t l = 0; l < levels.size(); ++l)
+    tasks.push_back({&in_order.jobs()[l], {levels[l].search->first_key(), levels[l].search->last_key()}});
   const std::vector<KeyCounts> counts = count_keys(context, tasks);
   for (std::size_t l = 0; l < levels.size(); ++l) {
     std::int64_t* counters = levels[l].counters;
@@ -63,7 +66,7 @@ void count_levels(const Context& context, std::span<const LevelJob> levels) {
     std::int64_t* beyond = counters + LevelSearch::bucket_count;
     beyond[0] += counts[l].below;
     if (levels[l].search->rounds() > 0 || seen == levels[l].weights.size) continue;
-    const Census rest = census(context, jobs[l], tasks[l].bracket.last);
+    const Census rest = census(context, in_order.jobs()[l], tasks[l].bracket.last);
     beyond[1] += rest.finite;
     beyond[2] += rest.inf;
     beyond[3] += rest.nan;

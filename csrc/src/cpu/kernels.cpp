@@ -13,6 +13,7 @@
 #ifdef __AVX512VBMI2__
 #include "compress_avx512.hpp"
 #endif
+#include "transpose_bits.hpp"
 
 #include <cstddef>
 
@@ -351,6 +352,7 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .select = {select<std::uint16_t>, select<std::uint32_t>, select<std::uint64_t>},
     .pack = {pack<std::uint16_t>, pack<std::uint32_t>, pack<std::uint64_t>},
     .unpack = {unpack<std::uint16_t>, unpack<std::uint32_t>, unpack<std::uint64_t>},
+    .transpose_bits = transpose_bits,
     .clear_pruned = {clear_pruned<std::uint16_t>, clear_pruned<std::uint32_t>, clear_pruned<std::uint64_t>},
 };
 

@@ -36,6 +36,21 @@ struct ListedTile {
 
 inline constexpr std::int64_t collect_slack = 16;
 
+/// Of up to so many rows of bits that are interleaved 64 columns at a time: which bits of a word that comes of it are
+/// those of one row, and how many bits of that row lie before the word.
+struct Interleaving {
+  std::uint64_t bits, before;
+};
+inline constexpr std::int64_t most_interleaved = 16;
+
+/// Bits row by row, without gaps.
+struct BitMatrix {
+  const std::uint32_t* words;
+  std::uint64_t word_count;  ///< none behind them is read
+  std::uint64_t first_bit, rows, columns;
+  const Interleaving* interleaving;  ///< of the lesser extent, row after row for word after word; null: it is too large
+};
+
 struct Kernels {
   const char* isa;
   bool (*supported)();
@@ -81,6 +96,11 @@ struct Kernels {
 
   /// out[i] = bit i ? next value : +0; by item size.
   void (*unpack[3])(const void* values, std::int64_t n, const std::uint32_t* words, void* out);
+
+  /// The columns from `first` to `last` become rows, from bit `at` of `to` on, where all is 0 before and there is room
+  /// for one word more than they take. All columns where they are fewer than the rows and there is an interleaving.
+  void (*transpose_bits)(const BitMatrix& from, std::uint64_t first, std::uint64_t last, std::uint64_t* to,
+                         std::uint64_t at);
 
   /// Makes pruned weights +0. Returns whether one was not; writes nothing if none. By item size.
   bool (*clear_pruned[3])(void* weights, std::int64_t n, const std::uint32_t* words);

@@ -49,7 +49,7 @@ class Visit {
         comparison_(comparison_of(job, question)),
         list_(question.list),
         classify_(kernels().classify[int(list_)][comparison_.kind]),
-        in_place_(job.rule.filler != Filler::random && job.weights.layout.row_major()),
+        in_place_(job.rule.filler != Filler::random),
         words_(words),
         team_(team),
         worker_(team.worker(thread)) {}

@@ -6,6 +6,7 @@
 #include "../semantics.hpp"
 #include "../text.hpp"
 #include "count.hpp"
+#include "memory_order.hpp"
 #include "search.hpp"
 #include "select.hpp"
 
@@ -102,21 +103,30 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
 }  // namespace
 
 void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply) {
-  const Searched searched = search_all(context, jobs);
-  throw_if_unreachable(context, jobs, searched.decisions);
+  const InMemoryOrder in_order(context, jobs, &Job::old);
+  const Searched searched = search_all(context, in_order.jobs());
+  throw_if_unreachable(context, in_order.jobs(), searched.decisions);
+  std::vector<Reordering> found;
+  for (std::size_t j = 0; j < jobs.size(); ++j)
+    if (in_order.moved(j))
+      found.push_back({jobs[j].weights.layout, jobs[j].mask.size, searched.words[j], jobs[j].mask.words});
+  to_logical_order(context, found);
   const auto write = [&](std::size_t j, std::int64_t first, std::int64_t count) {
-    write_mask(jobs[j], searched.decisions[j], searched.words[j], first, count);
+    if (!in_order.moved(j)) write_mask(jobs[j], searched.decisions[j], searched.words[j], first, count);
   };
-  if (apply == Apply::yes)
+  const bool at_once = std::ranges::all_of(jobs, [](const Job& job) { return job.weights.layout.row_major(); });
+  if (apply == Apply::yes && at_once) {
     for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
       write(tile.job, tile.first / 32, word_count(tile.size));
       return TileResult{.changed = select_tile(jobs[tile.job], tile, scratch)};
     });
-  else
+  } else {
     for_each_tile(context, word_arrays(jobs), results, [&](const Tile& words, Scratch&) {
       write(words.job, words.first, words.size);
       return TileResult{};
     });
+    if (apply == Apply::yes) cpu::apply_masks(context, jobs, results);
+  }
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Decision& decision = searched.decisions[j];
     results[j].need = decision.need;

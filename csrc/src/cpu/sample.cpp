@@ -55,15 +55,11 @@ Sample::Sample(const Job& job, std::int64_t count, std::int64_t run) : run_(run)
     kernels().magnitude_keys[int(weights.dtype)](items, n, keys_.data() + first);
   }
   if (!job.old.words) return;
-  const bool in_order = weights.layout.row_major();
-  const auto index_of = [&](std::int64_t offset) {
-    return std::uint64_t(in_order ? offset : logical_index(weights.layout, offset));
-  };
   for (std::int64_t k = 0; k < count; k += run) {
-    if (k + ahead * run < count) __builtin_prefetch(job.old.words + index_of(place(k / run + ahead)) / 32);
+    if (k + ahead * run < count) __builtin_prefetch(job.old.words + place(k / run + ahead) / 32);
     const std::int64_t first = place(k / run);
     for (std::int64_t i = 0; i < run; ++i) {
-      const std::uint64_t index = index_of(first + i);
+      const auto index = std::uint64_t(first + i);
       keys_[std::size_t(k + i)] &= 0u - (job.old.words[index / 32] >> (index % 32) & 1u);
     }
   }

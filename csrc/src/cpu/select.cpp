@@ -1,6 +1,7 @@
 #include "select.hpp"
 #include "../backend.hpp"
 #include "../bits.hpp"
+#include "memory_order.hpp"
 
 namespace prunecell::cpu {
 
@@ -22,7 +23,9 @@ bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   return !job.out.data;
 }
 
-void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
+void apply_masks(const Context& context, std::span<const Job> given, std::span<Result> results) {
+  const InMemoryOrder in_order(context, given, &Job::mask);
+  const std::span<const Job> jobs = in_order.jobs();
   for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
     const Job& job = jobs[tile.job];
     const std::int64_t ones = count_ones(job.mask.words + tile.first / 32, word_count(tile.size));
@@ -32,7 +35,8 @@ void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Re
 
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
   for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
-    const TensorView& weights = jobs[tile.job].weights;
+    TensorView weights = jobs[tile.job].weights;
+    weights.layout = {};  // zeros count wherever they lie
     const void* items = read_tile(weights, tile.first, tile.size, scratch.weights);
     std::uint32_t above[tile_size / 32];
     ListedTile nothing;

@@ -22,7 +22,7 @@ inline constexpr std::size_t thread_alignment = 128;
 
 struct Tile {
   std::size_t job;
-  std::int64_t first;  ///< index in the tensor, a multiple of smallest_page
+  std::int64_t first;  ///< index in the tensor, a multiple of smallest_page unless tiles were given
   std::int64_t size;
 };
 
@@ -54,19 +54,24 @@ struct Arrays {
   std::vector<std::int64_t> sizes;     ///< in items
   std::int64_t page = page_bytes / 4;  ///< items of one page
   std::int64_t weights_per_item = 1;
+  std::vector<std::int64_t> tiles = {};  ///< items of one tile of each array; none: pages or tile_size
 };
 
 /// The tiles of arrays, numbered through; empty ones have none.
 class TileList {
  public:
-  explicit TileList(Arrays arrays) : sizes_(std::move(arrays.sizes)) {
+  explicit TileList(Arrays arrays) : sizes_(std::move(arrays.sizes)), tiles_(std::move(arrays.tiles)) {
     for (const std::int64_t size : sizes_) weights_ += size * arrays.weights_per_item;
-    if (weights_ >= paged_from) tile_ = arrays.page;
+    if (tiles_.empty()) tiles_.assign(sizes_.size(), weights_ >= paged_from ? arrays.page : tile_size);
     starts_.push_back(0);
-    for (const std::int64_t size : sizes_) starts_.push_back(starts_.back() + (size + tile_ - 1) / tile_);
+    for (std::size_t job = 0; job < sizes_.size(); ++job)
+      starts_.push_back(starts_.back() + (sizes_[job] + tiles_[job] - 1) / tiles_[job]);
   }
 
-  int threads(int requested) const { return thread_count(requested, weights_); }
+  int threads(int requested) const {
+    const std::int64_t tiles = std::max<std::int64_t>(starts_.back(), 1);
+    return int(std::min<std::int64_t>(thread_count(requested, weights_), tiles));
+  }
 
   /// body(tile, thread) for every tile, in one parallel region; each thread takes a contiguous run of tiles, those of a
   /// job by turns. After a thread's last tile of a job, merge(job, thread), never two at a time.
@@ -81,8 +86,8 @@ class TileList {
         const std::int64_t stop = std::min(end, starts_[job + 1]);
         if (number == stop) continue;
         by_turns(number - starts_[job], stop - starts_[job], [&](std::int64_t of_job) {
-          const std::int64_t first = of_job * tile_;
-          body(Tile{job, first, std::min(tile_, sizes_[job] - first)}, thread);
+          const std::int64_t first = of_job * tiles_[job];
+          body(Tile{job, first, std::min(tiles_[job], sizes_[job] - first)}, thread);
         });
         number = stop;
         const std::lock_guard lock(merging);
@@ -97,21 +102,9 @@ class TileList {
     return tiles / threads * thread + std::min<std::int64_t>(thread, tiles % threads);
   }
 
-  std::vector<std::int64_t> sizes_, starts_;
-  std::int64_t weights_ = 0, tile_ = tile_size;
+  std::vector<std::int64_t> sizes_, tiles_, starts_;
+  std::int64_t weights_ = 0;
 };
-
-/// Where the element of a logical index lies, in elements.
-inline std::int64_t memory_offset(const Layout& layout, std::int64_t index) {
-  if (layout.row_major()) return index;
-  const std::int64_t image_size = layout.channels * layout.positions, within = index % image_size;
-  return index - within + within % layout.positions * layout.channels + within / layout.positions;
-}
-
-/// Of the element at an offset in memory.
-inline std::int64_t logical_index(const Layout& layout, std::int64_t offset) {
-  return memory_offset({.channels = layout.positions, .positions = layout.channels}, offset);
-}
 
 /// Room for one tile of the widest type.
 struct TileBuffer {

@@ -1,0 +1,43 @@
+// Masks in the order in which the weights lie in memory. What asks for no other order than that of a mask's bits and
+// its weights being the same works on jobs that this makes: weights are where most bytes are, so that bits are moved
+// instead.
+#pragma once
+
+#include <prunecell/ops.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace prunecell::cpu {
+
+/// The bits of a mask, from one order to the other.
+struct Reordering {
+  Layout layout;
+  std::int64_t size;  ///< bits
+  const std::uint32_t* from;
+  std::uint32_t* to;  ///< other memory
+};
+void to_memory_order(const Context& context, std::span<const Reordering> masks);
+void to_logical_order(const Context& context, std::span<const Reordering> masks);
+
+/// The jobs, those of scattered tensors as if they were row-major: with one of their masks in the order of memory.
+class InMemoryOrder {
+ public:
+  /// Which mask goes with the weights. Jobs stay as they are where that is `old` and Random draws by the logical index;
+  /// or where it is `mask` and other tensors of the job have another layout.
+  InMemoryOrder(const Context& context, std::span<const Job> jobs, MaskView Job::*mask);
+
+  std::span<const Job> jobs() const { return own_.empty() ? given_ : own_; }
+  bool moved(std::size_t job) const {
+    return !own_.empty() && own_[job].weights.layout.row_major() != given_[job].weights.layout.row_major();
+  }
+
+ private:
+  std::span<const Job> given_;
+  std::vector<Job> own_;  ///< none where no job is moved
+  std::unique_ptr<std::uint32_t[]> words_;
+};
+
+}  // namespace prunecell::cpu
