@@ -1,5 +1,5 @@
 # make demo   trains and prunes a network on real digits
-# make test   everything: Python, C++ (optimized, serial, sanitized), CUDA executed on the host, embedding
+# make test   everything: Python, C++ (optimized, serial, sanitized, ARM in an emulator), CUDA executed on the host, embedding
 # make bench  measures everything and writes docs/performance.md; BENCH=quick: a few minutes, the page is left alone
 # make bench-peers   the same work by other packages, side by side
 # make lint   formatting and types, as the tests see them
@@ -21,7 +21,7 @@ test-python: .venv/test/ready
 	.venv/test/bin/python -m pytest
 
 test-native: .venv/test/ready
-	.ci/test-native release serial sanitize simt simt-sanitize simt-thread
+	.ci/test-native release serial sanitize aarch64 simt simt-sanitize simt-thread
 
 lint: .venv/test/ready
 	.venv/test/bin/ruff check .

@@ -212,17 +212,23 @@ std::int64_t count_above(const std::uint32_t* keys, std::int64_t n, std::uint32_
   return count;
 }
 
-/// All ones where bit j of `word` is 1, else 0. For 16-bit items a comparison, since there are no
-/// per-lane 16-bit shifts before AVX-512.
+/// Bit j of 32 bits, as an item: of 16 bits those of each half.
+template <class Bits>
+struct SingleBits {
+  Bits bit[32] = {};
+  constexpr SingleBits() {
+    for (int j = 0; j < 32; ++j) bit[j] = Bits(Bits(1) << (j % (8 * int(sizeof(Bits)))));
+  }
+};
+template <class Bits>
+constexpr SingleBits<Bits> single_bits;
+
+/// All ones where bit j of `word` is 1, else 0. By comparison with a table, since vectors of not every processor shift
+/// each lane by another number.
 template <class Bits>
 inline Bits spread(std::uint32_t word, int j) {
-  if constexpr (sizeof(Bits) == 2) {
-    const auto half = Bits(j < 16 ? word : word >> 16);
-    const auto bit = Bits(1u << (j % 16));
-    return Bits((half & bit) == bit ? 0xffff : 0);
-  } else {
-    return Bits(0) - Bits(word >> j & 1u);
-  }
+  const auto part = Bits(sizeof(Bits) == 2 && j >= 16 ? word >> 16 : word);
+  return Bits((part & single_bits<Bits>.bit[j]) == 0 ? 0 : ~Bits(0));
 }
 
 template <class Bits>

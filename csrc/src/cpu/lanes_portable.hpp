@@ -28,6 +28,17 @@ inline void store(std::uint32_t* to, const semantics::PhiloxBlock<Words>& blocks
   for (int w = 0; w < 4; ++w) to[w] = blocks.word[w].word;
 }
 
+/// Bit j = byte j, which is 0 or 1: vectors of any processor make bytes of comparisons, but not bits.
+inline std::uint64_t pack_bytes(const std::uint8_t (&bytes)[64]) {
+  std::uint64_t bits = 0;
+  for (int j = 0; j < 64; j += 8) {
+    std::uint64_t eight;
+    __builtin_memcpy(&eight, bytes + j, sizeof eight);
+    bits |= (eight * 0x0102040810204080u >> 56) << j;  // bit 8 * k of eight times 2^(56 - 7 * k)
+  }
+  return bits;
+}
+
 /// Compares the `Significant` bits of 64 items with two bounds, both inclusive: a bit per item.
 template <class Item, Item Significant>
 class Bracket {
@@ -37,14 +48,13 @@ class Bracket {
   Sides operator()(const unsigned char* items) const {
     Item keys[64];
     __builtin_memcpy(keys, items, sizeof keys);
-    std::uint64_t reached = 0, above = 0;
-#pragma omp simd reduction(| : reached, above)
+    std::uint8_t reached[64], above[64];
     for (int j = 0; j < 64; ++j) {
       const Item key = keys[j] & Significant;
-      reached |= std::uint64_t(key >= first_) << j;
-      above |= std::uint64_t(key > last_) << j;
+      reached[j] = key >= first_;
+      above[j] = key > last_;
     }
-    return {reached, above};
+    return {pack_bytes(reached), pack_bytes(above)};
   }
 
  private:
