@@ -49,9 +49,8 @@ void count_levels(const Context& context, std::span<const LevelJob> levels) {
   std::vector<Job> jobs;
   std::vector<CountTask> tasks;
   jobs.reserve(levels.size());
-  for (const LevelJob& level : levels) {
+  for (const LevelJob& level : levels)
     jobs.push_back({.weights = level.weights, .old = level.old, .rule = {.filler = Filler::iter_nonstruct}});
-  }
   const InMemoryOrder in_order(context, jobs, &Job::old);
   for (std::size_t l = 0; l < levels.size(); ++l)
     tasks.push_back({&in_order.jobs()[l], {levels[l].search->first_key(), levels[l].search->last_key()}});

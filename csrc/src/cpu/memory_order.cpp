@@ -87,7 +87,8 @@ void transpose(const Context& context, std::span<const Reordering> masks, std::i
 
 bool scattered(const TensorView& view) { return view.data && !view.layout.row_major(); }
 
-/// Whether all tensors of a job that are worked on with its mask lie in the same order.
+}  // namespace
+
 bool alike(const Job& job) {
   const auto fits = [&](const TensorView& view) {
     return !view.data || (view.layout.channels == job.weights.layout.channels &&
@@ -96,7 +97,11 @@ bool alike(const Job& job) {
   return fits(job.out) && fits(job.otherwise);
 }
 
-}  // namespace
+Job as_row_major(const Job& job) {
+  Job out = job;
+  out.weights.layout = out.out.layout = out.otherwise.layout = {};
+  return out;
+}
 
 void to_memory_order(const Context& context, std::span<const Reordering> masks) {
   transpose(context, masks, &Layout::channels, &Layout::positions);
@@ -122,9 +127,8 @@ InMemoryOrder::InMemoryOrder(const Context& context, std::span<const Job> jobs, 
       moved.push_back(&(job.*mask));
       words += word_count((job.*mask).size);
     }
-    job.weights.layout = {};
+    job = as_row_major(job);
     job.mask_is_new = false;  // the bits that are found for it are in another order
-    if (mask == &Job::mask) job.out.layout = job.otherwise.layout = {};
   }
   words_ = std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(words));
   std::uint32_t* next = words_.get();

@@ -22,6 +22,11 @@ struct Reordering {
 void to_memory_order(const Context& context, std::span<const Reordering> masks);
 void to_logical_order(const Context& context, std::span<const Reordering> masks);
 
+/// Whether all tensors that a job works on with its mask lie in the same order.
+bool alike(const Job& job);
+/// Such a job as if its tensors were row-major: its mask is to be in the order of memory.
+Job as_row_major(const Job& job);
+
 /// The jobs, those of scattered tensors as if they were row-major: with one of their masks in the order of memory.
 class InMemoryOrder {
  public:

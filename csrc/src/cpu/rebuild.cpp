@@ -100,6 +100,17 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
   }
 }
 
+/// The jobs, with masks that were found in the order of memory as they were found.
+std::vector<Job> as_found(std::span<const Job> jobs, const InMemoryOrder& in_order, const Searched& searched) {
+  std::vector<Job> out(jobs.begin(), jobs.end());
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    if (!in_order.moved(j) || !alike(jobs[j])) continue;
+    out[j] = as_row_major(jobs[j]);
+    out[j].mask.words = searched.words[j];
+  }
+  return out;
+}
+
 }  // namespace
 
 void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply) {
@@ -125,7 +136,7 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
       write(words.job, words.first, words.size);
       return TileResult{};
     });
-    if (apply == Apply::yes) cpu::apply_masks(context, jobs, results);
+    if (apply == Apply::yes) cpu::apply_masks(context, as_found(jobs, in_order, searched), results);
   }
   for (std::size_t j = 0; j < jobs.size(); ++j) {
     const Decision& decision = searched.decisions[j];
