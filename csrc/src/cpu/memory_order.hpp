@@ -1,6 +1,5 @@
-// Masks in the order in which the weights lie in memory. What asks for no other order than that of a mask's bits and
-// its weights being the same works on jobs that this makes: weights are where most bytes are, so that bits are moved
-// instead.
+// Masks in the order in which their weights lie in memory. Rebuilding and applying in place only ask that bits and
+// weights come in the same order; bits are the fewer bytes, so that it is they that are moved.
 #pragma once
 
 #include <prunecell/ops.hpp>
@@ -30,8 +29,8 @@ Job as_row_major(const Job& job);
 /// The jobs, those of scattered tensors as if they were row-major: with one of their masks in the order of memory.
 class InMemoryOrder {
  public:
-  /// Which mask goes with the weights. Jobs stay as they are where that is `old` and Random draws by the logical index;
-  /// or where it is `mask` and other tensors of the job have another layout.
+  /// `mask`: which of a job's masks goes with its weights. Where it is `old`, jobs of Random stay as they are, since it
+  /// draws by the logical index; where it is `mask`, those whose tensors are not alike.
   InMemoryOrder(const Context& context, std::span<const Job> jobs, MaskView Job::*mask);
 
   std::span<const Job> jobs() const { return own_.empty() ? given_ : own_; }
