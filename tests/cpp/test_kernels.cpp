@@ -57,7 +57,7 @@ std::vector<std::uint64_t> everything() {
           add_bytes(values);
           add_bytes(dense);
         }
-  for (const Layout layout : {Layout{5, 9}, Layout{66, 3}, Layout{33, 40}}) {
+  for (const Layout layout : {Layout{70, 9}, Layout{70, 16}, Layout{12, 200}, Layout{70, 8}, Layout{33, 40}}) {
     Weights weights = reference::ties(DType::float32, 14 * layout.channels * layout.positions);
     const Mask mask = reference::random_mask(weights.size());
     const Job job{.weights = weights.view(layout),

@@ -36,10 +36,15 @@ struct ListedTile {
 
 inline constexpr std::int64_t collect_slack = 16;
 
-/// Of up to so many rows of bits that are interleaved 64 columns at a time: which bits of a word that comes of it are
-/// those of one row, and how many bits of that row lie before the word.
+/// Of up to so many rows of bits that are interleaved 64 columns at a time: where in a word that comes of it the bits
+/// of one row are, and how many bits of that row lie before the word.
 struct Interleaving {
-  std::uint64_t bits, before;
+  std::uint64_t places, before;
+  std::uint64_t lowest;  ///< as many ones as places
+  /// (bits & lowest) * factor & places deposits bits, (word & places) * inverse >> shift & lowest extracts them. 0: no
+  /// factor does.
+  std::uint64_t factor, inverse;
+  int shift;
 };
 inline constexpr std::int64_t most_interleaved = 16;
 

@@ -9,15 +9,29 @@
 namespace prunecell::cpu {
 namespace {
 
+/// Part of a word whose bits are by turns those of so many rows: the bits of one, from bit `first` on.
+Interleaving part_of(std::int64_t rows, std::int64_t first, std::int64_t before) {
+  const std::int64_t count = (63 - first) / rows + 1;
+  Interleaving part{.before = std::uint64_t(before), .lowest = ~std::uint64_t(0) >> (64 - count)};
+  // A product has bit k at k + j * (rows - 1) for each j, and at its place for j = k. No two of them meet as long as
+  // there are fewer bits than rows.
+  for (std::int64_t k = 0; k < count; ++k) {
+    part.places |= std::uint64_t(1) << (first + k * rows);
+    part.factor |= std::uint64_t(1) << (first + k * (rows - 1));
+    part.inverse |= std::uint64_t(1) << (k * (rows - 1));
+  }
+  if (count >= rows) part.factor = 0;
+  part.shift = int(first + (count - 1) * (rows - 1));
+  return part;
+}
+
 std::vector<Interleaving> interleaving_of(std::int64_t rows) {
   std::vector<Interleaving> parts;
   if (rows > most_interleaved) return parts;
   for (std::int64_t word = 0; word < rows; ++word)
     for (std::int64_t row = 0; row < rows; ++row) {
-      Interleaving part{.bits = 0, .before = std::uint64_t((64 * word - row + rows - 1) / rows)};
-      for (std::int64_t bit = std::int64_t(part.before) * rows + row - 64 * word; bit < 64; bit += rows)
-        part.bits |= std::uint64_t(1) << bit;
-      parts.push_back(part);
+      const std::int64_t before = (64 * word - row + rows - 1) / rows;
+      parts.push_back(part_of(rows, before * rows + row - 64 * word, before));
     }
   return parts;
 }

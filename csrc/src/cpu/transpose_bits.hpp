@@ -11,20 +11,25 @@
 namespace prunecell::cpu {
 namespace {
 
-/// The lowest bits of `bits`, one after the other, at the places of the ones of `places`; and the reverse. The
-/// instructions only where AVX-512 says that the processor is none of those that take dozens of cycles for them.
+/// The lowest bits of `bits`, one after the other, at the places of a part; and the reverse. The instructions only
+/// where AVX-512 says that the processor is none of those that take dozens of cycles for them.
 #if defined(__AVX512BW__)
-inline std::uint64_t deposit(std::uint64_t bits, std::uint64_t places) { return _pdep_u64(bits, places); }
-inline std::uint64_t extract(std::uint64_t bits, std::uint64_t places) { return _pext_u64(bits, places); }
+inline std::uint64_t deposit(std::uint64_t bits, const Interleaving& part) { return _pdep_u64(bits, part.places); }
+inline std::uint64_t extract(std::uint64_t word, const Interleaving& part) { return _pext_u64(word, part.places); }
 #else
-inline std::uint64_t deposit(std::uint64_t bits, std::uint64_t places) {
+inline std::uint64_t deposit(std::uint64_t bits, const Interleaving& part) {
+  if (part.factor != 0) return (bits & part.lowest) * part.factor & part.places;
   std::uint64_t out = 0;
-  for (; places != 0; places &= places - 1, bits >>= 1) out |= (0 - (bits & 1)) & places & (0 - places);
+  for (std::uint64_t places = part.places; places != 0; places &= places - 1, bits >>= 1)
+    out |= (0 - (bits & 1)) & places & (0 - places);
   return out;
 }
-inline std::uint64_t extract(std::uint64_t bits, std::uint64_t places) {
+inline std::uint64_t extract(std::uint64_t word, const Interleaving& part) {
+  if (part.factor != 0) return (word & part.places) * part.inverse >> part.shift & part.lowest;
   std::uint64_t out = 0;
-  for (int at = 0; places != 0; places &= places - 1, ++at) out |= (bits >> __builtin_ctzll(places) & 1) << at;
+  int at = 0;
+  for (std::uint64_t places = part.places; places != 0; places &= places - 1, ++at)
+    out |= (word >> __builtin_ctzll(places) & 1) << at;
   return out;
 }
 #endif
@@ -63,8 +68,7 @@ void interleave(const BitMatrix from, std::uint64_t first, std::uint64_t last, s
     const Interleaving* part = from.interleaving;
     for (std::uint64_t bit = 0; bit < columns * from.rows; bit += 64) {
       std::uint64_t word = 0;
-      for (std::uint64_t row = 0; row < from.rows; ++row, ++part)
-        word |= deposit(rows[row] >> part->before, part->bits);
+      for (std::uint64_t row = 0; row < from.rows; ++row, ++part) word |= deposit(rows[row] >> part->before, *part);
       add_bits(to, at + (column - first) * from.rows + bit, word);
     }
   }
@@ -79,7 +83,7 @@ void separate(const BitMatrix from, std::uint64_t* to, std::uint64_t at) {
     for (std::uint64_t bit = 0; bit < rows * from.columns; bit += 64) {
       const std::uint64_t word = bits_at(from, begin + bit);
       for (std::uint64_t column = 0; column < from.columns; ++column, ++part)
-        columns[column] |= extract(word, part->bits) << part->before;
+        columns[column] |= extract(word, *part) << part->before;
     }
     for (std::uint64_t column = 0; column < from.columns; ++column)
       add_bits(to, at + column * from.rows + row, columns[column] & low_bits(rows));
