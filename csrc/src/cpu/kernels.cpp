@@ -141,7 +141,7 @@ SideCounts classify(const void* items, const void* next, std::int64_t n, const B
   if (const int rest = int(n - whole); rest > 0) {
     unsigned char padded[run_bytes] = {};
     __builtin_memcpy(padded, from + whole * std::int64_t(sizeof(Item)), std::size_t(rest) * sizeof(Item));
-    finish(whole, bracket(padded), upper_of(padded), (std::uint64_t(1) << rest) - 1, rest > 32 ? 8 : 4);
+    finish(whole, bracket(padded), upper_of(padded), first_bits(rest), rest > 32 ? 8 : 4);
   }
   listed.count = runs;
   return counts;

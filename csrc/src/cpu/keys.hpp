@@ -1,4 +1,4 @@
-// The keys of one tile, as the fillers compare them.
+// The keys of one tile, as the fillers compare them. Weights lie in the order of their mask, see memory_order.hpp.
 #pragma once
 
 #include "tiles.hpp"
@@ -9,14 +9,12 @@ namespace prunecell::cpu {
 
 struct KeyTile {
   alignas(64) std::uint32_t keys[tile_size];
-  TileBuffer weights;
 };
 
 /// Magnitude keys; weights that `old` prunes have key 0.
 inline void read_magnitudes(const TensorView& weights, MaskView old, const Tile& tile, KeyTile& out) {
   const Kernels& k = kernels();
-  const void* items = read_tile(weights, tile.first, tile.size, out.weights);
-  k.magnitude_keys[int(weights.dtype)](items, tile.size, out.keys);
+  k.magnitude_keys[int(weights.dtype)](item_at(weights, tile.first), tile.size, out.keys);
   if (old.words) k.replace_pruned(out.keys, tile.size, old.words + tile.first / 32, 0);
 }
 

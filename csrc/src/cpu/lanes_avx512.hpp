@@ -58,9 +58,6 @@ struct Lanes<8> {
   }
 };
 
-/// The first `count` of 64 bits.
-inline std::uint64_t first_bits(int count) { return count >= 64 ? ~std::uint64_t(0) : (std::uint64_t(1) << count) - 1; }
-
 /// body(first weight, mask of its lanes, mask of those kept) for each register of `n` weights.
 template <int Bytes, class Body>
 inline void for_each_register(std::int64_t n, const std::uint32_t* words, Body&& body) {

@@ -12,10 +12,11 @@ namespace {
 /// Part of a word whose bits are by turns those of so many rows: the bits of one, from bit `first` on.
 Interleaving part_of(std::int64_t rows, std::int64_t first, std::int64_t before) {
   const std::int64_t count = (63 - first) / rows + 1;
-  Interleaving part{.before = std::uint64_t(before), .lowest = ~std::uint64_t(0) >> (64 - count)};
+  Interleaving part{.before = std::uint64_t(before)};
   // A product has bit k at k + j * (rows - 1) for each j, and at its place for j = k. No two of them meet as long as
   // there are fewer bits than rows.
   for (std::int64_t k = 0; k < count; ++k) {
+    part.lowest |= std::uint64_t(1) << k;
     part.places |= std::uint64_t(1) << (first + k * rows);
     part.factor |= std::uint64_t(1) << (first + k * (rows - 1));
     part.inverse |= std::uint64_t(1) << (k * (rows - 1));

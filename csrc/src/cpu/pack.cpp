@@ -27,10 +27,6 @@ Offsets offsets_of(std::span<const Job> jobs, std::span<Result> results) {
   return offsets;
 }
 
-std::byte* value_at(const TensorView& values, std::int64_t index) {
-  return static_cast<std::byte*>(values.data) + index * std::int64_t(item_size(values.dtype));
-}
-
 /// body(job, tile, first value of the tile, scratch) for all tiles of the dense tensors.
 template <class Body>
 void for_each_packed_tile(const Context& context, std::span<const Job> jobs, TensorView Job::*dense,
@@ -49,8 +45,7 @@ void pack_weights(const Context& context, std::span<const Job> jobs, std::span<R
                        [](const Job& job, const Tile& tile, std::int64_t start, Scratch& scratch) {
                          const void* weights = read_tile(job.weights, tile.first, tile.size, scratch.weights);
                          const std::uint32_t* words = job.mask.words + tile.first / 32;
-                         kernels().pack[by_size(job.weights.dtype)](weights, tile.size, words,
-                                                                    value_at(job.out, start));
+                         kernels().pack[by_size(job.weights.dtype)](weights, tile.size, words, item_at(job.out, start));
                        });
 }
 
@@ -59,7 +54,7 @@ void unpack_weights(const Context& context, std::span<const Job> jobs, std::span
                        [](const Job& job, const Tile& tile, std::int64_t start, Scratch& scratch) {
                          const std::uint32_t* words = job.mask.words + tile.first / 32;
                          void* out = open_tile(job.out, tile.first, scratch.out);
-                         kernels().unpack[by_size(job.out.dtype)](value_at(job.weights, start), tile.size, words, out);
+                         kernels().unpack[by_size(job.out.dtype)](item_at(job.weights, start), tile.size, words, out);
                          finish_tile(job.out, tile.first, tile.size, scratch.out);
                        });
 }

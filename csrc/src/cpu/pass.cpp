@@ -35,7 +35,7 @@ Comparison comparison_of(const Job& job, const Question& question) {
 }
 
 const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
-  if (job.rule.filler != Filler::random) return read_tile(job.weights, tile.first, tile.size, buffer.weights);
+  if (job.rule.filler != Filler::random) return item_at(job.weights, tile.first);
   const Rule& rule = job.rule;
   kernels().random_keys(tile.first, tile.size, rule.seed, rule.tensor, rule.rise, buffer.keys);
   return buffer.keys;
@@ -58,7 +58,7 @@ class Visit {
   void operator()(std::int64_t first, std::int64_t size, std::int64_t next) {
     const Tile tile{0, first, std::min(size, job_.weights.size - first)};
     const void* items = read_items(job_, tile, worker_.tile);
-    const void* next_items = in_place_ && next >= 0 ? open_tile(job_.weights, next, worker_.tile.weights) : nullptr;
+    const void* next_items = in_place_ && next >= 0 ? item_at(job_.weights, next) : nullptr;
     const std::uint32_t* old = job_.old.words ? job_.old.words + first / 32 : nullptr;
     std::uint32_t unused[tile_size / 32], *above = words_ ? words_ + first / 32 : unused;
     const SideCounts found = classify_(items, next_items, tile.size, comparison_.bounds, old, above, worker_.listed);

@@ -34,10 +34,9 @@ void apply_masks(const Context& context, std::span<const Job> given, std::span<R
 }
 
 void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
-    TensorView weights = jobs[tile.job].weights;
-    weights.layout = {};  // zeros count wherever they lie
-    const void* items = read_tile(weights, tile.first, tile.size, scratch.weights);
+  for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch&) {
+    const TensorView& weights = jobs[tile.job].weights;
+    const void* items = item_at(weights, tile.first);  // zeros count wherever they lie
     std::uint32_t above[tile_size / 32];
     ListedTile nothing;
     const auto classify = kernels().classify[int(List::nothing)][int(weights.dtype)];

@@ -111,13 +111,17 @@ struct TileBuffer {
   alignas(64) std::byte bytes[tile_size * 8];
 };
 
+/// Of a view, counted as its items lie in memory.
+inline std::byte* item_at(const TensorView& view, std::int64_t number) {
+  return static_cast<std::byte*>(view.data) + number * std::int64_t(item_size(view.dtype));
+}
+
 /// The tile's items: in place where the view is row-major, else gathered into `buffer`.
 void* read_tile(const TensorView& view, std::int64_t first, std::int64_t size, TileBuffer& buffer);
 
 /// Where to write the tile's items: in place, or `buffer`, from which finish_tile() scatters them.
 inline void* open_tile(const TensorView& view, std::int64_t first, TileBuffer& buffer) {
-  if (!view.layout.row_major()) return buffer.bytes;
-  return static_cast<std::byte*>(view.data) + first * std::int64_t(item_size(view.dtype));
+  return view.layout.row_major() ? item_at(view, first) : buffer.bytes;
 }
 void finish_tile(const TensorView& view, std::int64_t first, std::int64_t size, const TileBuffer& buffer);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels.hpp"
+#include "sides.hpp"
 
 #include <cstdint>
 #if defined(__AVX512BW__)
@@ -34,9 +35,6 @@ inline std::uint64_t extract(std::uint64_t word, const Interleaving& part) {
 }
 #endif
 
-/// 1 to 64 bits.
-inline std::uint64_t low_bits(std::uint64_t count) { return ~std::uint64_t(0) >> (64 - count); }
-
 inline std::uint64_t lesser(std::uint64_t a, std::uint64_t b) { return a < b ? a : b; }
 
 /// The 64 bits from `bit` on; what lies behind the last word reads as 0.
@@ -64,7 +62,7 @@ void interleave(const BitMatrix from, std::uint64_t first, std::uint64_t last, s
     const std::uint64_t columns = lesser(64, last - column), begin = from.first_bit + column;
     std::uint64_t rows[most_interleaved];
     for (std::uint64_t row = 0; row < from.rows; ++row)
-      rows[row] = bits_at(from, begin + row * from.columns) & low_bits(columns);
+      rows[row] = bits_at(from, begin + row * from.columns) & first_bits(columns);
     const Interleaving* part = from.interleaving;
     for (std::uint64_t bit = 0; bit < columns * from.rows; bit += 64) {
       std::uint64_t word = 0;
@@ -86,13 +84,13 @@ void separate(const BitMatrix from, std::uint64_t* to, std::uint64_t at) {
         columns[column] |= extract(word, *part) << part->before;
     }
     for (std::uint64_t column = 0; column < from.columns; ++column)
-      add_bits(to, at + column * from.rows + row, columns[column] & low_bits(rows));
+      add_bits(to, at + column * from.rows + row, columns[column] & first_bits(rows));
   }
 }
 
 /// Transposes 64 x 64 bits by halves, quarters and so on: Warren: Hacker's delight, section 7-3.
 inline void transpose_block(std::uint64_t* words) {
-  std::uint64_t low = low_bits(32);  // the lower half of each 2 * half bits
+  std::uint64_t low = first_bits(32);  // the lower half of each 2 * half bits
   for (int half = 32; half > 0; half /= 2, low ^= low << half)
     for (int first = 0; first < 64; first += 2 * half)
       for (int i = first; i < first + half; ++i) {
