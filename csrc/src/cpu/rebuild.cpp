@@ -83,7 +83,7 @@ void throw_if_unreachable(const Context& context, std::span<const Job> jobs, std
   }
 }
 
-/// Writes `count` words of a mask, from number `first` on, where they are not what was found already.
+/// Writes `count` words of a mask, from number `first` on.
 void write_mask(const Job& job, const Decision& decision, const std::uint32_t* found, std::int64_t first,
                 std::int64_t count) {
   std::uint32_t* words = job.mask.words + first;
@@ -95,8 +95,7 @@ void write_mask(const Job& job, const Decision& decision, const std::uint32_t* f
       else
         fill_ones(words, std::min(32 * count, job.mask.size - 32 * first));
       return;
-    default:
-      if (!job.mask_is_new) std::copy_n(found + first, count, words);
+    default: std::copy_n(found + first, count, words);
   }
 }
 
@@ -122,18 +121,24 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
     if (in_order.moved(j))
       found.push_back({jobs[j].weights.layout, jobs[j].mask.size, searched.words[j], jobs[j].mask.words});
   to_logical_order(context, found);
+  const auto is_written = [&](std::size_t j) {
+    return in_order.moved(j) || (jobs[j].mask_is_new && searched.decisions[j].kind == Decision::Kind::searched);
+  };
   const auto write = [&](std::size_t j, std::int64_t first, std::int64_t count) {
-    if (!in_order.moved(j)) write_mask(jobs[j], searched.decisions[j], searched.words[j], first, count);
+    write_mask(jobs[j], searched.decisions[j], searched.words[j], first, count);
   };
   const bool at_once = std::ranges::all_of(jobs, [](const Job& job) { return job.weights.layout.row_major(); });
   if (apply == Apply::yes && at_once) {
     for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
-      write(tile.job, tile.first / 32, word_count(tile.size));
+      if (!is_written(tile.job)) write(tile.job, tile.first / 32, word_count(tile.size));
       return TileResult{.changed = select_tile(jobs[tile.job], tile, scratch)};
     });
   } else {
-    for_each_tile(context, word_arrays(jobs), results, [&](const Tile& words, Scratch&) {
-      write(words.job, words.first, words.size);
+    Arrays words{.weights_per_item = 32};
+    for (std::size_t j = 0; j < jobs.size(); ++j)
+      words.sizes.push_back(is_written(j) ? 0 : word_count(jobs[j].mask.size));
+    for_each_tile(context, std::move(words), results, [&](const Tile& tile, Scratch&) {
+      write(tile.job, tile.first, tile.size);
       return TileResult{};
     });
     if (apply == Apply::yes) cpu::apply_masks(context, as_found(jobs, in_order, searched), results);

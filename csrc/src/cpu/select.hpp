@@ -47,13 +47,6 @@ inline Arrays arrays_of(std::span<const Job> jobs, TensorView Job::*tensor) {
   return arrays;
 }
 
-/// The words of the jobs' masks.
-inline Arrays word_arrays(std::span<const Job> jobs) {
-  Arrays arrays{.weights_per_item = 32};
-  for (const Job& job : jobs) arrays.sizes.push_back(word_count(job.mask.size));
-  return arrays;
-}
-
 /// body(tile, scratch) -> TileResult for all tiles of arrays, one per job, in one parallel region; sums go to
 /// `results`.
 template <class Body>
