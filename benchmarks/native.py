@@ -27,7 +27,8 @@ def row_of(entry: Row) -> Row:
     counters = {
         key: value
         for key, value in entry.items()
-        if key.endswith("_us") or key in ("ratio", "disturbed", "peak_mib", "iterations")
+        if key.endswith("_us")
+        or key in ("ratio", "over_bound", "disturbed", "peak_mib", "iterations")
     }
     name = entry["name"].split("/iterations:")[0]
     return {"name": name} | {key: value_of(word) for key, word in fields.items()} | counters

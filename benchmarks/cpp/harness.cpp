@@ -66,20 +66,25 @@ void report(benchmark::State& state, const std::string& name, const Times& times
 }
 
 void run(benchmark::State& state, const Race& race) {
-  Times work, yardstick;
+  Times work, yardstick, bound;
   Clock clock(state.max_iterations);
   bool work_first = true;
   for (auto _ : state) {  // who is first finds the tensor in other caches: each in turn
     if (!work_first) yardstick.push_back(clock.seconds(race, race.yardstick));
     work.push_back(clock.seconds(race, race.work));
     if (work_first) yardstick.push_back(clock.seconds(race, race.yardstick));
+    if (race.bound) bound.push_back(clock.seconds(race, race.bound));
     work_first = !work_first;
     state.SetIterationTime(work.back());
   }
   report(state, "work", work);
   report(state, "floor", yardstick);
   state.counters["ratio"] = quantile(work, 0.5) / quantile(yardstick, 0.5);
-  state.counters["disturbed"] = double(clock.disturbed()) / double(work.size() + yardstick.size());
+  if (race.bound) {
+    report(state, "bound", bound);
+    state.counters["over_bound"] = quantile(work, 0.5) / quantile(bound, 0.5);
+  }
+  state.counters["disturbed"] = double(clock.disturbed()) / double(work.size() + yardstick.size() + bound.size());
 }
 
 int rounds(const Options& options, std::int64_t size) {

@@ -35,8 +35,9 @@ class Fields {
 
 struct Race {
   std::function<void()> work, yardstick;
-  std::function<void()> prepare = {};  ///< before each of the two, not timed
-  int calls = 1;                       ///< of both, in one timing: where one call is too short for the clock
+  std::function<void()> prepare = {};  ///< before each of them, not timed
+  std::function<void()> bound = {};    ///< the least that the work can do, where that is more than the yardstick
+  int calls = 1;                       ///< of each, in one timing: where one call is too short for the clock
 };
 
 /// `set_up` makes the tensors, runs the work once and checks it; all memory lives as long as the race.

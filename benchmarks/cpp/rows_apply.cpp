@@ -30,6 +30,13 @@ struct Written {
       floor_rewrite(tensor->memory.data(), tensor->bytes(), 1, threads);
     };
   }
+  /// No weight can be cleared before the level is proven, for which all of them are read.
+  std::function<void()> read_and_scale(int threads) const {
+    return [tensor = tensor, scale = scale(threads), threads = floor_threads(tensor->bytes(), threads)] {
+      floor_read(tensor->memory.data(), tensor->bytes(), threads);
+      scale();
+    };
+  }
 };
 
 /// The first rebuild of dense weights, or one that raises a mask in force from `start`.
@@ -63,7 +70,8 @@ Race fused(const Workload& workload, float start) {
               [written, start_weights] {
                 copy_bytes(start_weights->memory, written.tensor->memory);
                 copy_bytes(written.mask_before->memory, written.mask->memory);
-              }};
+              },
+          .bound = written.read_and_scale(context.threads)};
 }
 
 Race apply(const Workload& workload, bool masked_already) {
