@@ -61,6 +61,6 @@ class Training:
 
 
 TRAININGS = {
-    "LeNet": Training(lenet, (64, 1, 28, 28), 10, 301),
-    "ResNet-18": Training(resnet18, (16, 3, 112, 112), 1000, 31),
+    "LeNet": Training(lenet, (64, 1, 28, 28), 10, 101),
+    "ResNet-18": Training(resnet18, (16, 3, 112, 112), 1000, 9),
 }

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from statistics import median
 from string import Template
 
 from targets import TARGETS, Results, Row, Target
@@ -74,12 +75,12 @@ def sources(results: Results, files: dict[str, Path], docs: Path) -> str:
     return "\n".join(lines)
 
 
-def verdict(target: Target, worst: float, median: float) -> str:
+def verdict(target: Target, worst: float, middle: float) -> str:
     if worst <= target.reaching:
         return "reached"
     if worst <= target.target:
         return "met"
-    return "met by the median, missed by the worst" if median <= target.target else "missed"
+    return "met by the median, missed by the worst" if middle <= target.target else "missed"
 
 
 def target_table(results: Results) -> str:
@@ -90,9 +91,9 @@ def target_table(results: Results) -> str:
         if not found:
             rows.append([target.work, *limits, "-", "-", "not measured"])
             continue
-        median, (worst, row) = found[len(found) // 2][0], found[-1]
-        measured = [number(median), f"{number(worst)} ({name_of(row)})"]
-        rows.append([target.work, *limits, *measured, verdict(target, worst, median)])
+        middle, (worst, row) = found[len(found) // 2][0], found[-1]
+        measured = [number(middle), f"{number(worst)} ({name_of(row)})"]
+        rows.append([target.work, *limits, *measured, verdict(target, worst, middle)])
     head = ["work", "target", "reaching for", "median row", "worst row", "verdict"]
     return table(head, rows)
 
@@ -126,6 +127,19 @@ def levels(results: Results) -> str:
     rows = results.get("kernels", {"rows": []})["rows"]
     deltas = [row["delta"] for row in rows if row.get("group") == "rebuild"]
     return f"about {1.645 * SIGMA / min(deltas):,.0f}" if deltas else "many"
+
+
+def bound(results: Results) -> str:
+    """Of the rows that have a bound besides their yardstick: how near to it they are."""
+    rows = [row for row in results.get("kernels", {"rows": []})["rows"] if "over_bound" in row]
+    if not rows:
+        return "not measured"
+    in_scales = median(row["bound_us"] / row["floor_us"] for row in rows)
+    over = [row["over_bound"] for row in rows]
+    return (
+        f"{number(in_scales)} x scale in the median; the operation takes {number(median(over))} of "
+        f"that in the median, {number(max(over))} in the worst row"
+    )
 
 
 def peers(results: Results) -> str:
@@ -165,6 +179,7 @@ def render(results: Results, files: dict[str, Path], docs: Path) -> str:
         disturbed=disturbed(results),
         losses=losses(results),
         levels=levels(results),
+        bound=bound(results),
         peers=peers(results),
     )
 
