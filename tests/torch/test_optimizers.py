@@ -185,6 +185,21 @@ def test_an_update_masks_what_was_written_after_the_step(in_place: bool) -> None
     model.check()
 
 
+def test_a_step_proves_a_weight_masked_for_one_update_alone() -> None:
+    net = network()
+    model = prunecell.torch.wrap(net)
+    together = prunecell.PruneCell(prune_mode="Static", threshold=0.5)
+    model.attach({cell.name: together for cell in model})
+    train(net, SGD(net.parameters(), lr=0.1), 1)
+    with torch.no_grad():
+        net[0].weight += 1
+    model.update(2)
+    train(net, SGD(net[0].parameters(), lr=0.1), 1)
+    net[3].weight.data.add_(0.1)
+    model.update(2)
+    model.check()
+
+
 def test_an_update_that_only_counts_is_no_write_to_autograd() -> None:
     net = network()
     model = pruned(net, **GRADUAL)
