@@ -329,7 +329,7 @@ class PruneCell:
         """Nothing, where all that the update does is to count."""
         if len(self._sources) < len(self._held):
             return self._arrays()
-        proofs = [source.is_masked() for source in self._sources.values()]  # each serves once: take all
+        proofs = [source.is_masked() for source in self._sources.values()]  # all: each serves once
         return [] if all(proofs) and not self._core.due(batch_size) else self._arrays()
 
     def _index(self, value: object) -> int:
