@@ -131,7 +131,8 @@ def test_read_only_weights_can_be_read_but_not_pruned_in_place() -> None:
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        (np.empty(9, np.float32), "tensor 0: out: expected 10 elements of float32, got 9"),
+        (np.empty(9, np.float32), r"out\[0\]: expected the shape .* \(10,\), got \(9,\)"),
+        (np.empty((2, 5), np.float32), r"out\[0\]: expected the shape .* got \(2, 5\)"),
         (np.empty(10, np.float64), "tensor 0: out: .* got 10 elements of float64"),
     ],
 )

@@ -213,6 +213,11 @@ def test_need_is_the_smallest_count_that_reaches_the_share(size: int) -> None:
         assert _core.need(size, share) == oracle.need(size, share)
 
 
+def test_need_of_the_largest_sizes_comes_to_an_end() -> None:
+    assert _core.need(2**63 - 1, 1.0) > 2**63 - 2**11
+    assert abs(_core.need(2**63 - 1, 0.5) - 2**62) < 2**11
+
+
 @given(n=st.integers(0, 2**25), share=st.floats(0, 1, width=32))
 @example(n=20, share=float(np.float32(0.05)))
 def test_need_of_any_size_and_share(n: int, share: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -81,6 +83,45 @@ def test_a_child_forked_after_use_does_not_hang() -> None:
     assert child.exitcode == 0
     assert answers.get() == zeros
     assert prunecell.build_mask(weights, threshold=0.5, threads=2).zeros == zeros
+
+
+def output_of(program: str, **environment: str) -> str:
+    """What a Python program prints that has a minute for it."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+def test_a_child_that_is_first_to_use_the_package_does_not_hang() -> None:
+    """The parent has used OpenMP, torch's own, but not for us."""
+    pytest.importorskip("torch")
+    program = """
+import os, torch, prunecell
+torch.set_num_threads(2)
+weights = torch.exp(torch.ones(1 << 20))
+child = os.fork()
+if child == 0:
+    os.write(1, str(prunecell.build_mask(weights, threshold=0.5, threads=2).zeros).encode())
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    assert output_of(program) == str(1 << 20)
+
+
+@pytest.mark.parametrize("weights", ["np.ones(1 << 20)", "[]"], ids=["one tensor", "none"])
+def test_a_call_starts_no_more_threads_than_it_may(weights: str) -> None:
+    program = f"""
+import os, numpy as np, prunecell
+before = len(os.listdir("/proc/self/task"))
+prunecell.build_mask({weights}, threshold=0.5, threads=2)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    assert int(output_of(program, OMP_NUM_THREADS="16", OPENBLAS_NUM_THREADS="1")) <= 1
 
 
 def long_calls() -> dict[str, Any]:

@@ -229,6 +229,9 @@ Array array_of(py::handle object, const ArgumentName& name, Access access) {
   if (access == Access::write && !array.writable)
     throw InvalidArgument(std::string(name) + ": expected writable memory, got a read-only array");
   const std::int64_t size = product(array.shape, 0, array.shape.size());
+  if (size > 0 && !array.data)
+    throw InvalidArgument(std::string(name) + ": expected memory, got " + std::to_string(size) +
+                          " elements without any, as of a tensor whose storage was given back");
   const std::optional<Layout> layout = layout_of(array, size);
   if (!layout)
     throw InvalidArgument(std::string(name) +

@@ -53,12 +53,16 @@ void check_length(const char* what, std::size_t length, std::size_t expected) {
                           " entries, one per array, got " + std::to_string(length));
 }
 
+void check_shape(const ArgumentName& name, std::span<const std::int64_t> shape, const Array& weights) {
+  if (std::ranges::equal(shape, weights.shape)) return;
+  throw InvalidArgument(std::string(name) + ": expected the shape of the weights " +
+                        std::string(py::str(shape_tuple(weights.shape))) + ", got " +
+                        std::string(py::str(shape_tuple(shape))));
+}
+
 MaskView view_of(const Mask* mask, const Array& weights, const ArgumentName& name) {
   if (!mask) throw InvalidType(std::string(name) + ": expected a Mask, got None");
-  if (!std::ranges::equal(mask->shape(), weights.shape))
-    throw InvalidArgument(std::string(name) + ": expected the shape of the weights " +
-                          std::string(py::str(shape_tuple(weights.shape))) + ", got " +
-                          std::string(py::str(shape_tuple(mask->shape()))));
+  check_shape(name, mask->shape(), weights);
   return mask->view();
 }
 
@@ -96,11 +100,14 @@ std::vector<bool> apply(const py::list& weights, const py::list& masks, const st
   if (otherwise) check_length("otherwise", otherwise->size(), weights.size());
   Batch batch(weights.size() * (1 + out.has_value() + otherwise.has_value()));
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const auto optional = [&](const std::optional<py::list>& arrays, const char* word, Access access) {
-      return arrays ? batch.add(optional_array_of((*arrays)[i], {word, i}, access)).view : TensorView{};
-    };
     const bool in_place = !out || (*out)[i].is_none();
     const Array& array = batch.add(array_of(weights[i], {"weights", i}, in_place ? Access::write : Access::read));
+    const auto optional = [&](const std::optional<py::list>& arrays, const char* word, Access access) {
+      if (!arrays || (*arrays)[i].is_none()) return TensorView{};
+      const Array& companion = batch.add(array_of((*arrays)[i], {word, i}, access));
+      check_shape({word, i}, companion.shape, array);
+      return companion.view;
+    };
     batch.jobs.push_back({.weights = array.view,
                           .out = optional(out, "out", Access::write),
                           .otherwise = optional(otherwise, "otherwise", Access::read),

@@ -16,6 +16,7 @@ class CellPlan {
   /// `due`: tensors are to be rebuilt. Otherwise there may be none: nothing is enforced then.
   CellPlan(const Context& context, const CellCall& call, Schedule next, bool due)
       : cell_(*call.cell), tensors_(call.tensors), device_(context.device), next_(std::move(next)) {
+    check_context(context);
     if (due || !tensors_.empty()) cell_.check_tensors(context, tensors_);
   }
 

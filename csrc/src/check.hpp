@@ -2,6 +2,7 @@
 #pragma once
 
 #include <prunecell/error.hpp>
+#include <prunecell/ops.hpp>
 
 #include "semantics.hpp"
 #include "text.hpp"
@@ -48,6 +49,12 @@ template <class What>
 void check_not_negative(const What& what, std::int64_t value) {
   if (value < 0) refuse(what, "0 or more", to_text(value));
 }
+
+/// A device that is there, and a number of threads.
+void check_context(const Context& context);
+
+/// Memory of the context's device, of a size and a layout that fit each other.
+void check_view(const Part& what, const TensorView& view, const Context& context);
 
 [[noreturn]] inline void refuse_values(const std::string& what, std::int64_t kept, std::int64_t got) {
   refuse(what, "the " + to_text(kept) + " weights that the mask keeps, one after the other", to_text(got));

@@ -10,6 +10,7 @@
 #include "ticket_access.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace prunecell {
 namespace {
 
 bool on_cuda(const Context& context) { return context.device.kind == Device::Kind::cuda; }
+
+}  // namespace
 
 void check_context(const Context& context) {
   if (on_cuda(context)) cuda::plugin();  // says why there is none, before anything else
@@ -33,6 +36,18 @@ void check_view(const Part& what, const TensorView& view, const Context& context
       (!view.layout.row_major() && view.size % (channels * positions) != 0))
     refuse(what + ".layout", "positive channels and positions whose product divides size " + to_text(view.size),
            to_text(channels) + " and " + to_text(positions));
+}
+
+namespace {
+
+/// Two views of one call share all of their memory, item by item, or none.
+void check_apart(const Part& what, const TensorView& view, const TensorView& other, const char* other_name) {
+  const auto begin = [](const TensorView& v) { return reinterpret_cast<std::uintptr_t>(v.data); };
+  const auto end = [&](const TensorView& v) { return begin(v) + std::size_t(v.size) * item_size(v.dtype); };
+  if (begin(view) >= end(other) || begin(other) >= end(view)) return;
+  const bool same = view.data == other.data && view.size == other.size && view.dtype == other.dtype &&
+                    view.layout.channels == other.layout.channels && view.layout.positions == other.layout.positions;
+  if (!same) refuse(what, std::string("other memory than ") + other_name, "some that overlaps it");
 }
 
 void check_companion(const Part& what, const TensorView& view, const TensorView& weights, const Context& context) {
@@ -67,6 +82,10 @@ void check(const Context& context, std::span<const Job> jobs, std::span<Result> 
     check_mask(part("mask"), job.mask, job.weights.size, context);
     check_companion(part("out"), job.out, job.weights, context);
     check_companion(part("otherwise"), job.otherwise, job.weights, context);
+    if (job.out.data) {
+      check_apart(part("out"), job.out, job.weights, "the weights");
+      if (job.otherwise.data) check_apart(part("out"), job.out, job.otherwise, "otherwise");
+    }
     if (reads == Reads::mask) continue;
     if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
     if (job.mask_is_new && job.mask.words && job.mask.words == job.old.words)
@@ -91,6 +110,7 @@ void check_packing(const Context& context, std::span<const Job> jobs, std::span<
     const auto part = [&](const char* name) { return Part{jobs[j].name, j, name}; };
     check_view(part("dense"), packing.dense, context);
     check_view(part("values"), packing.values, context);
+    check_apart(part("values"), packing.values, packing.dense, "the dense weights");
     const MaskView& mask = jobs[j].mask;
     check_mask(part("mask"), mask, packing.dense.size, context);
     if (packing.values.dtype != packing.dense.dtype)

@@ -247,10 +247,9 @@ void PruneCell::check_tensors(const Context& context, std::span<const CellTensor
       return view.size == size && view.dtype == weights.dtype && view.device == weights.device &&
              view.layout.channels == weights.layout.channels && view.layout.positions == weights.layout.positions;
     };
-    if (weights.device != context.device)
-      throw InvalidArgument(name_of(t) + ": weights: lies on another device than the one of the context");
+    const auto part = [&](const char* name) { return Part{tensors_[t].name, t, name}; };
+    check_view(part("weights"), weights, context);
     if (weights.size != size) refuse(name_of(t) + ": weights", to_text(size) + " elements", to_text(weights.size));
-    if (size > 0 && !weights.data) refuse(name_of(t) + ": weights", "memory", "a null pointer");
     if (!parameters().in_place && size > 0 && !(pruned.data && fits(pruned)))
       refuse(name_of(t) + ": pruned", "a buffer like the weights, since the cell is not in place", "another or none");
   }

@@ -106,6 +106,7 @@ bool Schedule::rise() {
 void Schedule::resume(float current, std::int64_t rises, std::int64_t counter) {
   check_share("current threshold", current);
   check_not_negative("rises", rises);
+  if (rises == INT64_MAX) refuse("rises", "a number that one more fits", to_text(rises));
   check_not_negative("counter", counter);
   current_ = current;
   rises_ = rises;

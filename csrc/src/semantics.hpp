@@ -68,7 +68,8 @@ static inline std::int64_t need(std::int64_t n, float t) {
   const auto reaches = [=](std::int64_t c) {
     return n < (std::int64_t(1) << 24) ? float(c) / float(n) >= t : double(c) / double(n) >= double(t);
   };
-  std::int64_t c = std::int64_t(double(t) * double(n));  // at most a few steps off
+  const double about = double(t) * double(n);  // at most a few steps off
+  std::int64_t c = about < 0x1p63 ? std::int64_t(about) : n;
   if (c < 1) c = 1;
   if (c > n) c = n;
   while (c > 1 && reaches(c - 1)) --c;

@@ -203,6 +203,13 @@ def empty_like(array: Array, shape: tuple[int, ...]) -> Array:
     )
 
 
+def empty_twin(array: Array, shape: tuple[int, ...]) -> Array:
+    """The same, in the array's order in memory: `shape` is its own."""
+    if hasattr(array, "new_empty_strided"):
+        return array.new_empty_strided(shape, array.stride())
+    return empty_like(array, shape)
+
+
 def count_zeros(weights: Any, *, threads: int = 0) -> Any:
     """Number of weights that are +0 or -0; of a `Mask`, its pruned weights. A list for a list.
 

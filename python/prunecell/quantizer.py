@@ -11,7 +11,7 @@ import numpy as np
 from prunecell import _core
 from prunecell._core import Figures, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
-from prunecell.ops import empty_like
+from prunecell.ops import empty_twin
 from prunecell.parameters import UNUSED, Parameters
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class PruneCell:
                 raise _core.InvalidArgument(
                     f"diff_weights: expected the shape of the weights {shape}, got {diff_shape}"
                 )
-        pruned = None if self.in_place else empty_like(weights, shape)
+        pruned = None if self.in_place else empty_twin(weights, shape)
         self._held.append((weights, diff_weights, pruned))
         return self._core.add_tensor(shape)
 

@@ -286,6 +286,7 @@ TEST_CASE("memory that does not fit the tensors is refused") {
   refused([](auto& w) { w.pop_back(); });
   refused([](auto& w) { w[0].weights.size = 10; });
   refused([](auto& w) { w[0].weights.data = nullptr; });
+  refused([](auto& w) { w[1].weights.layout = {2, 5}; });
   std::vector<CellTensor> short_gradient = run.tensors();
   short_gradient[0].gradient.size = 10;
   CHECK_THROWS_AS(run.cell.back_propagate({}, short_gradient), InvalidArgument);
@@ -296,6 +297,26 @@ TEST_CASE("memory that does not fit the tensors is refused") {
   without[0].pruned = without[1].pruned;
   CHECK_THROWS_AS(apart.cell.initialize({}, without), InvalidArgument);
   CHECK_FALSE(apart.cell.initialized());
+}
+
+TEST_CASE("what is wrong with a cell that has nothing to rebuild keeps the others from rising") {
+  Trained rising(gradual(), two_tensors()), counting(gradual(), two_tensors());
+  rising.initialize();
+  counting.initialize();
+  rising.update(60);
+  const std::vector<bool> kept = rising.kept();
+  std::vector<CellTensor> good = rising.tensors(), bad = counting.tensors();
+  const std::vector<CellCall> calls = {{&rising.cell, good}, {&counting.cell, bad}};
+  const auto refused = [&](const Context& context) {
+    CHECK_THROWS_AS(update(context, calls, 4), InvalidArgument);
+    CHECK(rising.cell.schedule().rises() == 0);
+    CHECK(rising.cell.schedule().counter() == 60);
+    CHECK(counting.cell.schedule().counter() == 0);
+    CHECK(rising.kept() == kept);
+  };
+  refused({.threads = -1});
+  bad[1].weights.layout = {2, 5};
+  refused({});
 }
 
 TEST_CASE("a dropped tensor takes no further part, the others keep their numbers") {

@@ -116,6 +116,7 @@ TEST_CASE("a schedule resumes where it was saved") {
   CHECK_THROWS_AS(second.resume(1.5f, 0, 0), InvalidArgument);
   CHECK_THROWS_AS(second.resume(0.5f, -1, 0), InvalidArgument);
   CHECK_THROWS_AS(second.resume(0.5f, 0, -1), InvalidArgument);
+  CHECK_THROWS_AS(second.resume(0.5f, INT64_MAX, 0), InvalidArgument);
 }
 
 TEST_CASE("a wrong parameter is refused by name, with the value as given") {
