@@ -5,8 +5,8 @@ or `__cuda_array_interface__`, of float16, bfloat16, float32 or float64, any sha
 C-contiguous, others dense. Arrays of a CUDA device are worked on there, on the stream of their
 framework; the masks of a call lie on the device of its arrays (`Mask.to`). docs/cuda.md.
 A list is one operation: every level is decided before anything is written, and a call that raises
-has changed nothing. Results are equal bit for bit for any number of `threads` (0: as many as
-OpenMP would use).
+has changed nothing. No memory that a call writes may be in a list twice. Results are equal bit for
+bit for any number of `threads` (0: as many as OpenMP would use).
 
 Errors: `InvalidType` for objects that are no such arrays, `InvalidArgument` for values out of
 range, shapes that differ or read-only memory to be written, `UnreachableThreshold` where NaN or

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from typing import Any
 
@@ -331,3 +332,38 @@ def test_attaching_many_changes_nothing_where_one_raises() -> None:
     assert torch.equal(net[0].weight, before)
     assert model.figures() == {}
     assert not net[0]._forward_pre_hooks
+
+
+def test_a_layer_that_was_replaced_is_passed_over() -> None:
+    net = network()
+    model = pruned(net)
+    net[0] = nn.Conv2d(3, 4, 3)
+    gc.collect()
+    assert list(model.figures()) == ["3"]
+    assert "'3'" in repr(model)
+    assert "'0'" not in repr(model)
+    model.detach()
+    assert prunecell.torch.wrap(net).cells[1].quantizer is None
+
+
+def test_a_module_that_took_over_the_hooks_of_another_says_what_to_do() -> None:
+    net = network()
+    pruned(net)
+    taken_over = nn.Linear(64, 5)  # as torch.ao.quantization.prepare_qat does
+    taken_over.weight = net[3].weight
+    taken_over._forward_pre_hooks.update(net[3]._forward_pre_hooks)
+    net[3] = taken_over
+    gc.collect()
+    with pytest.raises(prunecell.WrongState, match=r"cell '3': its module was replaced .* Linear"):
+        net(images())
+
+
+def test_a_replica_of_data_parallel_runs_on_its_copy_of_the_weight() -> None:
+    layer = nn.Linear(6, 4)
+    (cell,) = pruned(layer)
+    replica: Any = layer._replicate_for_data_parallel()
+    replica.weight, replica.bias = layer.weight.clone(), layer.bias.clone()
+    inputs = torch.randn(2, 6)
+    replica(inputs).square().mean().backward()
+    assert not layer.weight.grad[~kept(cell)].any()
+    assert torch.equal(replica(inputs), layer(inputs))

@@ -214,6 +214,39 @@ def test_writes_through_data_are_found_by_check_and_masked_on_request() -> None:
     assert net[3].weight.isnan().sum() == 160
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_functional_calls_leave_parameters_of_their_caller_alone(in_place: bool) -> None:
+    net = network()
+    model = pruned(net, in_place=in_place)
+    before = clones(net.state_dict())
+    others = {k: nn.Parameter(torch.ones_like(v)) for k, v in net.named_parameters()}
+    loss = (net(images()) - functional_call(net, others, images())).square().mean()
+    assert all(value.all() for value in others.values())
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    loss.backward()
+    for cell, layer in zip(model, (net[0], net[3]), strict=True):
+        assert not layer.weight.grad[~kept(cell)].any()
+    SGD(net.parameters(), lr=0.1).step()
+    model.check()
+
+
+@pytest.mark.usefixtures("fresh_compiler")
+def test_compiled_weights_that_begin_to_learn_are_masked_from_their_first_step_on() -> None:
+    net = network().requires_grad_(False)
+    model = pruned(net)
+    net.requires_grad_(True)
+    compiled = torch.compile(net, backend="eager")
+    optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(2):
+        optimizer.zero_grad()
+        backward(compiled)
+        optimizer.step()
+        model.check()
+    for cell, layer in zip(model, (net[0], net[3]), strict=True):
+        assert not layer.weight.grad[~kept(cell)].any()
+
+
 def test_functional_calls_take_the_weights_of_their_caller() -> None:
     net = network()
     model = pruned(net)

@@ -122,6 +122,36 @@ def test_a_step_that_raises_loses_no_full_precision_weight(nested: bool) -> None
     model.check()
 
 
+def test_a_closure_that_raises_leaves_the_pruned_weights_in_place() -> None:
+    net = network()
+    model = pruned(net, in_place=False)
+
+    def failing() -> Any:
+        raise KeyError("on purpose")
+
+    with pytest.raises(KeyError):
+        optimizer_of(net).step(failing)
+    model.check()
+    assert (dense(net, "3") != 0).all()
+
+
+class Evaluated(SGD):
+    """A step that calls something that is no closure."""
+
+    def step(self, closure: Any = None, model: Any = None) -> Any:
+        model(torch.ones(2, 3, 6, 6))
+        return super().step(closure)
+
+
+def test_what_a_step_is_given_beside_its_closure_is_left_alone() -> None:
+    net = network()
+    model = pruned(net, in_place=False)
+    optimizer = Evaluated(net.parameters(), lr=0.1)
+    backward(net)
+    optimizer.step(model=net)
+    model.check()
+
+
 def test_an_update_right_after_a_step_that_raised_loses_nothing_either() -> None:
     net = network()
     model = pruned(net, **GRADUAL, in_place=False)

@@ -1,6 +1,7 @@
 // The operations. Each one takes a context and a list of jobs and fills one result per job, or none where the list of
 // results is empty; one tensor is a list of one. Every argument of every job is checked, and every level decided,
 // before any byte is written: a call that throws has changed nothing, but the bits of masks that are told to be new.
+// No memory that a call writes is listed twice in it; `out` may be the job's own weights or `otherwise`, item by item.
 // What a mask is, to the bit: docs/semantics.md.
 //
 // Results are equal bit for bit for any thread count and device. Work memory on the CPU: a few hundred KiB per thread;

@@ -33,6 +33,9 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Every attachment that is alive."""
 
+frozen: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
+"""Those whose weights did not learn when they were last seen: such weights carry no hook yet."""
+
 
 def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
     """Makes the pruned elements of each tensor +0, in place; any strides.
@@ -112,6 +115,8 @@ class GradientHook:
 
 def _among(optimizer: Optimizer) -> list[tuple[PrunedWeight, Tensor]]:
     """Those whose weights the optimizer moves, with the weights."""
+    for owner in list(frozen):  # forwards tell, but not compiled ones, nor those that never come
+        owner.follow_frozen()
     found = []
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -144,10 +149,11 @@ def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
     for one in exposed:
         one.expose()
 
-    def pruned_in(argument: Any) -> Any:
-        return _pruned_closure(argument, exposed) if callable(argument) else argument
-
-    return tuple(map(pruned_in, args)), {k: pruned_in(v) for k, v in kwargs.items()}
+    if len(args) > 1 and callable(args[1]):  # the first is the optimizer
+        args = (args[0], _pruned_closure(args[1], exposed), *args[2:])
+    elif callable(kwargs.get("closure")):
+        kwargs = kwargs | {"closure": _pruned_closure(kwargs["closure"], exposed)}
+    return args, kwargs
 
 
 def _pruned_closure(closure: Callable[[], Any], exposed: list[PrunedWeight]) -> Callable[[], Any]:
@@ -156,11 +162,10 @@ def _pruned_closure(closure: Callable[[], Any], exposed: list[PrunedWeight]) -> 
     def run() -> Any:
         for one in exposed:
             one.enforce()
-        try:
-            return closure()
-        finally:
-            for one in exposed:
-                one.expose()
+        loss = closure()  # what it raises ends the step, with the pruned weights in place
+        for one in exposed:
+            one.expose()
+        return loss
 
     return run
 

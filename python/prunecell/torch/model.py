@@ -36,6 +36,10 @@ class _Layer:
     def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)
 
+    @property
+    def gone(self) -> bool:
+        return self._module() is None
+
     def _found(self) -> nn.Module:
         module = self._module()
         if module is None:
@@ -116,7 +120,7 @@ class Model:
         setattr(self.module, name, value)
 
     def __repr__(self) -> str:
-        lines = (f"  {cell!r}" for cell in self.cells)
+        lines = (f"  {cell!r}" for _, cell in self._present())
         return "\n".join([f"prunecell.torch.Model of {type(self.module).__name__}:", *lines])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -177,13 +181,17 @@ class Model:
 
     def figures(self) -> dict[str, Figures]:
         """Sparsity of each pruned cell, by name."""
-        figures = ((name, cell.figures) for name, cell in self._cells.items())
+        figures = ((name, cell.figures) for name, cell in self._present())
         return {name: one for name, one in figures if one is not None}
 
     def detach(self) -> None:
         """Takes all quantizers off. The zeros stay."""
-        for cell in self.cells:
+        for _, cell in self._present():
             cell.quantizer = None
+
+    def _present(self) -> list[tuple[str, Cell]]:
+        """The cells whose modules are alive: a layer may have been replaced."""
+        return [(name, cell) for name, cell in self._cells.items() if not _layer(cell).gone]
 
     def _attached(self) -> list[PrunedWeight]:
         # Walked by hand, since training does it at every step and `modules()` takes longer.

@@ -7,14 +7,17 @@ of the package holds weak references to it.
 from __future__ import annotations
 
 import operator
+import sys
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.stateless import _functional_call
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
@@ -27,6 +30,7 @@ from prunecell.torch.enforce import (
     alike,
     bump_versions,
     follow,
+    frozen,
     mask_tensors,
     registry,
     watch_before_steps,
@@ -114,6 +118,16 @@ def _check(module: nn.Module, name: str) -> None:
     _core.check_array(weight.detach(), f"cell {name!r}: weight", write=True)
 
 
+def _called_functionally() -> bool:
+    """Whether torch.func.functional_call is under way: it puts its caller's weights in modules."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is _functional_call.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 class _Source:
     """The memory of a pruned weight, for the PruneCell. Holds it weakly; copies hold nothing."""
 
@@ -151,8 +165,15 @@ class _Hook:
         return (_Hook, (self.owner, module, module._parameters.get("weight")))
 
     def __call__(self, module: nn.Module, _args: Any) -> None:
-        if not torch.compiler.is_compiling():
-            self.owner.before_forward(module._parameters.get("weight"))
+        if torch.compiler.is_compiling() or getattr(module, "_is_replica", False):
+            return  # a replica of DataParallel holds a copy of the weight, as it was masked
+        if self.owner.gone:
+            raise WrongState(
+                f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
+                f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
+                "new module"
+            )
+        self.owner.before_forward(module._parameters.get("weight"))
 
 
 class PrunedWeight:
@@ -274,6 +295,7 @@ class PrunedWeight:
         if self._modules:
             return
         registry.discard(self)
+        frozen.discard(self)
         self.quantizer._core.drop_tensor(self.index)
         if self._gradient_hook is not None:
             self._gradient_hook.remove()
@@ -289,6 +311,8 @@ class PrunedWeight:
             )
         if not isinstance(weight, nn.Parameter):
             return  # torch.func puts tensors of its caller there
+        if (self._seen is None or self._seen[0] is not weight) and _called_functionally():
+            return  # or parameters
         self._check_tie(weight)
         self._hook_gradient(weight)
         if not self._is_masked(weight):
@@ -373,10 +397,20 @@ class PrunedWeight:
 
     # Backward
 
+    def follow_frozen(self) -> None:
+        """Hooks a weight that has begun to learn."""
+        weight = self.weight
+        if weight is not None:
+            self._hook_gradient(weight)
+
     def _hook_gradient(self, weight: Any) -> None:
         """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
         present, hooks = self._gradient_hook, weight._post_accumulate_grad_hooks
-        if not weight.requires_grad or (present and hooks and present.id in hooks):
+        if not weight.requires_grad:
+            frozen.add(self)
+            return
+        frozen.discard(self)
+        if present and hooks and present.id in hooks:
             return
         if present is not None:
             present.remove()
