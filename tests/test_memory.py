@@ -22,7 +22,7 @@ def test_a_buffer_that_overlaps_the_weights_is_refused() -> None:
     ):
         _core.apply_masks([before[:10]], [mask], [memory[1:]], [memory[:10]])
     values = memory[: 10 - mask.zeros]
-    with pytest.raises(prunecell.InvalidArgument, match="values: .* than the dense weights"):
+    with pytest.raises(prunecell.InvalidArgument, match=r"values: .* than the dense weights"):
         prunecell.unpack_weights(values, mask, out=memory[:10])
     assert np.array_equal(bits(memory), bits(before))
 

@@ -209,7 +209,8 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
 }
 
 bool PruneCell::initialized() const {
-  return !tensors_.empty() &&
+  // One that was dropped before it had a mask, since that could not be built, counts for nothing.
+  return std::ranges::any_of(tensors_, &Tensor::initialized) &&
          std::ranges::all_of(tensors_, [](const Tensor& tensor) { return tensor.initialized || tensor.dropped; });
 }
 
