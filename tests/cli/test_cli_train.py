@@ -240,6 +240,35 @@ def test_a_run_continues_as_it_was_begun(run: Run, tmp_path: Path) -> None:
     assert "exists already" in said
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (["checkpoint.pt"], "(log.jsonl has 2 of them)"),
+        (["checkpoint.pt", "run.json"], "(log.jsonl has 2 of them)"),
+        (["checkpoint.pt", "log.jsonl"], "(model.safetensors is there)"),
+    ],
+    ids=str,
+)
+def test_a_run_that_lost_its_checkpoint_is_not_begun_anew(
+    run: Run, tmp_path: Path, lost: list[str], said: str
+) -> None:
+    assert run(*arguments(tmp_path, epochs=2)).code == 0
+    for name in lost:
+        (tmp_path / "run" / name).unlink()
+    left = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    complaint = run(*arguments(tmp_path), "--resume").complaint(1)
+    assert "checkpoint.pt: expected the checkpoint of a run with finished epochs" in complaint
+    assert said in complaint
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == left
+
+
+def test_a_run_without_a_finished_epoch_begins_with_a_new_log(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").write_text('{"epoch": 1')
+    assert run(*arguments(tmp_path, epochs=1), "--resume").code == 0
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["epoch"] == 1
+
+
 def test_a_loss_that_overflows_is_said_and_ends_the_run(run: Run, tmp_path: Path) -> None:
     said = run(*arguments(tmp_path), "--lr", "1e6").complaint(1)
     assert "cell" in said or "tensor" in said

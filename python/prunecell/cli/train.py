@@ -64,6 +64,8 @@ def _run(arguments: argparse.Namespace) -> None:
     folder = Folder(arguments.out)
     given = {name: getattr(arguments, name) for name in NAMES}
     folder.check(resume=arguments.resume)
+    if arguments.resume:
+        folder.check_checkpoint()
     before = None
     if arguments.resume and folder.description.is_file():
         before = folder.read_description()

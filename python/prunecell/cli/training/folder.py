@@ -83,9 +83,28 @@ class Folder:
         if strange and not self.description.is_file():
             raise UsageError(f"{self.root}: exists already, and holds no run but {strange[0]}")
 
+    def check_checkpoint(self) -> None:
+        """Refuses a run that lost its checkpoint: begun anew, it would go on with the old log.
+
+        Raises:
+            CommandError: Epochs are finished, and no checkpoint is there.
+        """
+        if self.checkpoint.is_file():
+            return
+        done = len(self.read_log())
+        if done or self.final.is_file():
+            shown = f"{self.log.name} has {done} of them" if done else f"{self.final.name} is there"
+            raise CommandError(
+                f"{self.checkpoint}: expected the checkpoint of a run with finished epochs "
+                f"({shown}), got no such file; bring it back, or begin another run in another "
+                "folder"
+            )
+
     def make(self) -> None:
         """Makes the folder, and removes what a killed run left half-written in it."""
         self.root.mkdir(parents=True, exist_ok=True)
+        if not self.checkpoint.is_file():
+            self.log.unlink(missing_ok=True)  # without a whole line: see check_checkpoint
         for path in self.root.iterdir():
             if _PARTIAL.fullmatch(path.name):
                 path.unlink(missing_ok=True)
