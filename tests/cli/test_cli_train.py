@@ -12,7 +12,7 @@ import pytest
 from prunecell.cli.training.data import load_data
 from prunecell.formats import load
 from running import Run
-from small_run import INI, write_data
+from small_run import INI, damaged_files, write_data
 
 torch = pytest.importorskip("torch")
 PROGRAM = Path(__file__).with_name("small_run.py")
@@ -267,6 +267,26 @@ def test_a_run_without_a_finished_epoch_begins_with_a_new_log(run: Run, tmp_path
     (tmp_path / "run" / "log.jsonl").write_text('{"epoch": 1')
     assert run(*arguments(tmp_path, epochs=1), "--resume").code == 0
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["epoch"] == 1
+
+
+def test_damaged_folders_are_named_in_one_line(run: Run, tmp_path: Path) -> None:
+    assert run(*arguments(tmp_path, epochs=1)).code == 0
+    out = tmp_path / "r.html"
+    for file, content, said in damaged_files(tmp_path / "run"):
+        whole = (tmp_path / "run" / file).read_bytes()
+        (tmp_path / "run" / file).write_bytes(content)
+        commands = (*arguments(tmp_path), "--resume"), ("report", tmp_path / "run", "-o", out)
+        for command in commands:
+            assert f"{file}: expected {said}" in run(*command).complaint(1)
+        (tmp_path / "run" / file).write_bytes(whole)
+    assert run(*arguments(tmp_path, epochs=2), "--resume").code == 0
+
+
+def test_a_log_that_is_cut_within_a_character_is_continued(run: Run, tmp_path: Path) -> None:
+    assert run(*arguments(tmp_path, epochs=1)).code == 0
+    with (tmp_path / "run" / "log.jsonl").open("ab") as file:
+        file.write('{"epoch": 2, "cells": {"é'.encode()[:-1])
+    assert run(*arguments(tmp_path, epochs=2), "--resume").code == 0
 
 
 def test_a_loss_that_overflows_is_said_and_ends_the_run(run: Run, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ is written anew from it when a run is continued.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from typing import Any
 
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.files import write_text
+from prunecell.cli.training.fields import Fields, is_finite
+from prunecell.cli.training.options import check_stored
+from prunecell.formats.bad_file import bad_file
 
 _FORMAT = 1
 # What prunecell.formats.atomic leaves beside our files when it is killed.
@@ -119,16 +123,20 @@ class Folder:
 
         Raises:
             CommandError: The folder is not that of a run.
+            BadFile: A value in it is missing, or none that we write.
         """
         if not self.description.is_file():
             raise CommandError(f"{self.root}: expected the folder of a run, it has no run.json")
         try:
             found = json.loads(self.description.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"{self.description}: expected JSON: {error}") from None
-        if not isinstance(found, dict) or found.get("format") != _FORMAT:
-            raise CommandError(f"{self.description}: expected a run of format {_FORMAT}")
-        return found
+        fields = Fields.of(self.description, found)
+        if fields.values.get("format") != _FORMAT:
+            what = f"a run of format {_FORMAT}"
+            raise bad_file(self.description, None, what, fields.values.get("format"))
+        _check_description(fields)
+        return fields.values
 
     def write_log(self, records: list[dict[str, Any]]) -> None:
         """Replaces the log."""
@@ -140,16 +148,49 @@ class Folder:
             file.write(_line(record))
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All epochs. A last line that is cut off, as a kill leaves one, is left out."""
+        """All epochs. A last line that is cut off, as a kill leaves one, is left out.
+
+        Raises:
+            CommandError: A line that is no JSON.
+            BadFile: One that is not that of an epoch.
+        """
         if not self.log.is_file():
             return []
-        lines = self.log.read_text(encoding="utf-8").split("\n")
         try:
-            return [json.loads(line) for line in lines[:-1]]
-        except ValueError as error:
+            # A kill may cut the last character as well, which this decoder goes on waiting for.
+            text = codecs.getincrementaldecoder("utf-8")().decode(self.log.read_bytes())
+            records = [json.loads(line) for line in text.split("\n")[:-1]]
+        except (ValueError, RecursionError) as error:
             raise CommandError(
                 f"{self.log}: expected one line of JSON per epoch: {error}"
             ) from None
+        for number, record in enumerate(records, 1):
+            _check_record(Fields.of(self.log, record, f" in line {number}"))
+        return records
+
+
+def _check_description(fields: Fields) -> None:
+    for key in ("ini", "ini_sha256", "data_sha256"):
+        fields.text(key)
+    check_stored(fields.inner("options"))
+    images, versions = fields.inner("images"), fields.inner("versions")
+    images.integer("train")
+    images.integer("test")
+    fields.integer("threads")
+    for name in versions.values:
+        versions.text(name)
+
+
+def _check_record(record: Fields) -> None:
+    record.integer("epoch", 1)
+    record.take("loss", "a finite number or null", lambda one: one is None or is_finite(one))
+    record.number("accuracy")
+    cells = record.inner("cells")
+    for name in cells.values:
+        cell = cells.inner(name)
+        cell.number("threshold")
+        cell.integer("zeros")
+        cell.integer("size")
 
 
 def _line(record: dict[str, Any]) -> str:

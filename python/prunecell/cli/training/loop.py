@@ -57,7 +57,7 @@ class Training:
         except (MemoryError, OSError):
             raise
         except Exception as error:  # whatever a damaged or foreign checkpoint makes torch raise
-            first = str(error).strip().splitlines()[0]
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise CommandError(f"{path}: expected a checkpoint of this network: {first}") from None
         self._folder.write_log(self.records)
 
