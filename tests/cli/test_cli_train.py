@@ -269,6 +269,23 @@ def test_a_run_without_a_finished_epoch_begins_with_a_new_log(run: Run, tmp_path
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["epoch"] == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_are_no_utf8_are_those_of_any_file(run: Run, tmp_path: Path) -> None:
+    ini, data, out, page = (tmp_path / f"x\udcff{end}" for end in (".ini", ".npz", "", ".html"))
+    ini.write_text(INI)
+    write_data(data)
+    command = ("train", ini, "--data", data, "--out", out, "--threads", 1)
+    assert run(*command, "--epochs", 1).code == 0
+    assert run(*command, "--epochs", 2, "--resume", "--json").json["epoch"] == 2
+    described = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert (described["ini"], described["options"]["data"]) == (str(ini), str(data))
+    assert run("report", out, "-o", page).code == 0
+    assert "x\\udcff.npz" in page.read_text(encoding="utf-8")
+    assert run("report", out, "-o", page, "--title", "T\udcff").code == 0
+    assert "<h1>T\\udcff</h1>" in page.read_text(encoding="utf-8")
+    assert run("inspect", out / "checkpoint.pt").code == 0
+
+
 def test_damaged_folders_are_named_in_one_line(run: Run, tmp_path: Path) -> None:
     assert run(*arguments(tmp_path, epochs=1)).code == 0
     out = tmp_path / "r.html"
