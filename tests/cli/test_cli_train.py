@@ -153,6 +153,10 @@ def changed(folder: Path, **arrays: object) -> None:
         ({"labels": None}, "missing labels"),
         ({"test_images": np.ones((3, 12, 12))}, "missing test_labels"),
         ({"labels": np.zeros(150)}, "expected labels as integers >= 0 of shape [n], got float64"),
+        (
+            {"labels": np.full(150, 2**63, np.uint64)},
+            "from 0 to 9223372036854775807, got 922337203",
+        ),
         ({"labels": np.full(150, -1)}, "expected labels as integers >= 0"),
         ({"labels": np.zeros(3, int)}, "one label per image, got 150 and 3"),
         ({"images": np.zeros((150, 12), np.uint8)}, "expected images as uint8 or floats"),
@@ -167,6 +171,42 @@ def test_data_that_does_not_fit(
     changed(tmp_path, **arrays)
     assert said in run(*arguments(tmp_path)).complaint(1)
     assert not (tmp_path / "run").exists()
+
+
+NORMALIZED = """
+[norm]
+Input=fc1
+Type=BatchNorm
+NbOutputs=3
+ActivationFunction=Linear
+"""
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "said"),
+    [
+        (150, 1, "--batch: expected 2 images at least for a batch normalization of"),
+        (2, 16, "--data: expected 2 images to train on at least for a batch normalization of"),
+    ],
+)
+def test_a_batch_normalization_needs_two_images(
+    run: Run, tmp_path: Path, images: int, batch: int, said: str
+) -> None:
+    (tmp_path / "x.ini").write_text(INI + NORMALIZED)
+    write_data(tmp_path / "x.npz", images)
+    code = 2 if said.startswith("--batch") else 1
+    assert said in run(*arguments(tmp_path), "--batch", batch).complaint(code)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("images", "batch"), [(6, 2), (2, 16), (6, 1)])
+def test_batches_of_one_image_are_trained(
+    run: Run, tmp_path: Path, images: int, batch: int
+) -> None:
+    normalized = batch > 1 and images > 2  # 5 to train on: the last of two, two and one is left out
+    (tmp_path / "x.ini").write_text(INI + NORMALIZED * normalized)
+    write_data(tmp_path / "x.npz", images)
+    assert run(*arguments(tmp_path, epochs=1), "--batch", batch).code == 0
 
 
 @pytest.mark.parametrize(

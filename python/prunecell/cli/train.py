@@ -104,6 +104,7 @@ def _train(
     network = Network(ini, options.seed)
     data = data.fitted(network.input_shape())
     network.check(data)
+    network.check_batch(data, options.batch)
     identity = {"ini_sha256": network.digest(), "data_sha256": data.digest}
     if before is not None and identity != {key: before.get(key) for key in identity}:
         changed = ini if identity["ini_sha256"] != before.get("ini_sha256") else options.data
