@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prunecell.cli.training.data import load_data
+from prunecell.cli.training.folder import Folder
 from prunecell.formats import load
 from running import Run
 from small_run import INI, damaged_files, write_data
@@ -346,6 +347,46 @@ def test_a_log_that_is_cut_within_a_character_is_continued(run: Run, tmp_path: P
     assert run(*arguments(tmp_path, epochs=2), "--resume").code == 0
 
 
-def test_a_loss_that_overflows_is_said_and_ends_the_run(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_loss_that_overflows_is_said_and_a_retry_is_free(
+    run: Run, tmp_path: Path, existed: bool
+) -> None:
+    if existed:
+        (tmp_path / "run").mkdir()
     said = run(*arguments(tmp_path), "--lr", "1e6").complaint(1)
     assert "cell" in said or "tensor" in said
+    assert (tmp_path / "run").exists() == existed
+    assert run(*arguments(tmp_path, epochs=1)).code == 0
+
+
+def test_a_failure_after_a_finished_epoch_leaves_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Folder, record: object) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Folder, "append_log", fail)
+        assert "no space" in run(*arguments(tmp_path)).complaint(1)
+    assert (tmp_path / "run" / "checkpoint.pt").is_file()
+    assert run(*arguments(tmp_path), "--resume").code == 0
+
+
+def test_a_failure_of_a_continued_run_leaves_its_options(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: object) -> None:
+        raise KeyboardInterrupt
+
+    def fail(self: Folder, description: object) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("prunecell.cli.training.loop.Training._save", interrupt)
+        assert "interrupted" in run(*arguments(tmp_path)).complaint(130)
+    described = (tmp_path / "run" / "run.json").read_bytes()
+    with monkeypatch.context() as broken:
+        broken.setattr(Folder, "describe", fail)
+        assert "no space" in run(*arguments(tmp_path), "--resume").complaint(1)
+    assert (tmp_path / "run" / "run.json").read_bytes() == described
+    assert run(*arguments(tmp_path), "--resume").code == 0

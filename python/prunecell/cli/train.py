@@ -109,22 +109,22 @@ def _train(
     if before is not None and identity != {key: before.get(key) for key in identity}:
         changed = ini if identity["ini_sha256"] != before.get("ini_sha256") else options.data
         raise UsageError(f"{changed}: is not what it was when the run was begun; begin another run")
-    folder.make()
-    if not folder.checkpoint.is_file():
-        save(network.unpruned(), folder.initial, pack=False)
-    training = Training(network, data, options, folder)
-    if folder.checkpoint.is_file():
-        training.restore()
-    folder.describe(
-        identity
-        | {
-            "ini": str(ini),
-            "options": options.as_dict(),
-            "images": {"train": len(data.labels), "test": len(data.test_labels)},
-            "threads": torch.get_num_threads(),
-            "versions": {"prunecell": __version__, "torch": torch.__version__},
-        }
-    )
-    training.run()
-    save(prunecell.torch.dense_state_dict(network.module), folder.final)
+    with folder.making():
+        if not folder.checkpoint.is_file():
+            save(network.unpruned(), folder.initial, pack=False)
+        training = Training(network, data, options, folder)
+        if folder.checkpoint.is_file():
+            training.restore()
+        folder.describe(
+            identity
+            | {
+                "ini": str(ini),
+                "options": options.as_dict(),
+                "images": {"train": len(data.labels), "test": len(data.test_labels)},
+                "threads": torch.get_num_threads(),
+                "versions": {"prunecell": __version__, "torch": torch.__version__},
+            }
+        )
+        training.run()
+        save(prunecell.torch.dense_state_dict(network.module), folder.final)
     return training.records[-1]

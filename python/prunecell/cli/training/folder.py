@@ -15,6 +15,8 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,28 @@ class Folder:
                 f"({shown}), got no such file; bring it back, or begin another run in another "
                 "folder"
             )
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Makes the folder. A new run that fails before an epoch is finished leaves none behind.
+
+        An interrupt leaves it as a kill does, to be continued: its options are in it.
+        """
+        existed, described = self.root.is_dir(), self.description.is_file()
+        self.make()
+        try:
+            yield
+        except Exception:
+            if not described and not self.checkpoint.is_file():
+                self._remove(folder=not existed)
+            raise
+
+    def _remove(self, *, folder: bool) -> None:
+        for path in self._files:
+            path.unlink(missing_ok=True)
+        if folder:
+            with suppress(OSError):  # something else is in it
+                self.root.rmdir()
 
     def make(self) -> None:
         """Makes the folder, and removes what a killed run left half-written in it."""
