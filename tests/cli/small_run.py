@@ -7,9 +7,11 @@ around the third time that a file takes its place, "batch:7" in the seventh batc
 the second checkpoint and its line in the log. Prints how each ended, as `os.waitpid` has it.
 """
 
+import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -61,6 +63,57 @@ def write_data(path: Path, count: int = 150) -> Path:
         image[row * 6 : row * 6 + 5, column * 6 : column * 6 + 5] += 120
     np.savez(path, images=images, labels=labels)
     return path
+
+
+def damaged_files(run: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Names of a run's files, content that they must not have, and what is said to be expected."""
+    description = json.loads((run / "run.json").read_text())
+    options = description["options"]
+    integer = "an integer from 1 to 1000000 as options.epochs, got"
+    for changed, said in (
+        ({"batch": "x"}, "an integer from 1 to 1073741824 as options.batch, got 'x'"),
+        ({"epochs": 3.0}, f"{integer} 3.0"),
+        ({"epochs": True}, f"{integer} True"),
+        ({"epochs": 0}, f"{integer} 0"),
+        ({"epochs": 10**400}, f"{integer} 1000"),
+        ({"lr": None}, "a number from 0.0 to 1000000.0 as options.lr, got None"),
+        ({"lr": float("nan")}, "a number from 0.0 to 1000000.0 as options.lr, got nan"),
+        ({"momentum": 2}, "a number from 0.0 to 1.0 as options.momentum, got 2"),
+        ({"data": "a\0b"}, "the name of a file as options.data, got 'a\\x00b'"),
+        ({"data": "\ud800"}, "the name of a file as options.data, got '\\ud800'"),
+        ({"speed": 3}, "no options but data, epochs, "),
+    ):
+        text = json.dumps(description | {"options": options | changed})
+        yield "run.json", text.encode(), said
+    for key, value, said in (
+        ("format", 9, "a run of format 1, got 9"),
+        ("options", 3, "a JSON object as options, got 3"),
+        ("options", {}, "the name of a file as options.data, got nothing"),
+        ("ini", 3, "a string as ini, got 3"),
+        ("threads", -1, "an integer from 0 to 9223372036854775807 as threads, got -1"),
+        ("images", {"train": 9}, "an integer from 0 to 9223372036854775807 as images.test, got no"),
+        ("versions", {"torch": 2}, "a string as versions.torch, got 2"),
+    ):
+        yield "run.json", json.dumps(description | {key: value}).encode(), said
+    yield "run.json", b"[1]", "a JSON object, got [1]"
+    yield "run.json", b'{"format": 1}', "a string as ini, got nothing"
+    for content in (b"{", b"\xff\xfe", b"[" * 100_000):
+        yield "run.json", content, "JSON: "
+    log = (run / "log.jsonl").read_bytes()
+    for content in (log + b"\xff\xfe", b"\xff\xfe" + log, b"{\n", b"[" * 100_000 + b"\n"):
+        yield "log.jsonl", content, "one line of JSON per epoch: "
+    record = json.loads(log.splitlines()[-1])
+    cell = {"threshold": 0.5, "zeros": 1, "size": 2}
+    for value, said in (
+        (3, "a JSON object in line 2, got 3"),
+        ({"epoch": 1}, "a finite number or null as loss in line 2, got nothing"),
+        (record | {"epoch": "x"}, "an integer from 1 to 9223372036854775807 as epoch in line 2"),
+        (record | {"accuracy": float("nan")}, "a finite number as accuracy in line 2, got nan"),
+        (record | {"cells": [1]}, "a JSON object as cells in line 2, got [1]"),
+        (record | {"cells": {"a": cell | {"threshold": "x"}}}, "a finite number as cells.a.thres"),
+        (record | {"cells": {"a": cell | {"size": 0.5}}}, "an integer from 0 to 9223372036854775"),
+    ):
+        yield "log.jsonl", log + json.dumps(value).encode() + b"\n", said
 
 
 def _die_at(point: str) -> None:

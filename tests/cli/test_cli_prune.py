@@ -128,6 +128,28 @@ def test_torch_files_keep_their_nesting(run: Run, tmp_path: Path) -> None:
     assert torch.equal(torch.load(source, weights_only=True)["model"]["in.weight"], tied)
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".pt"])
+def test_what_is_no_tensor_passes_or_is_said(run: Run, tmp_path: Path, suffix: str) -> None:
+    torch = pytest.importorskip("torch")
+    content = {"model": {"w": torch.randn(20, 30)}, "epoch": 3, "lr": 0.1}
+    torch.save(content, tmp_path / "a.pt")
+    done = run("prune", tmp_path / "a.pt", tmp_path / f"b{suffix}", "--threshold", 0.8)
+    assert done.code == 0
+    said = "warning: left out: 2 other entries, no tensors (such as epoch)\n"
+    assert done.err == ("" if suffix == ".pt" else f"prunecell prune: {said}")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt"])
+def test_other_members_of_archives_are_said(run: Run, tmp_path: Path, suffix: str) -> None:
+    if suffix == ".pt":
+        pytest.importorskip("torch")
+    with zipfile.ZipFile(npz(tmp_path / "a.npz"), "a") as archive:
+        archive.writestr("read.me", "words")
+    done = run("prune", tmp_path / "a.npz", tmp_path / f"b{suffix}", "--threshold", 0.8)
+    assert done.code == 0
+    assert "warning: left out: 1 other entries, no tensors (such as read.me)" in done.err
+
+
 def test_masks_of_a_training_run_do_not_pass(run: Run, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     net = torch.nn.Sequential(torch.nn.Linear(30, 20))

@@ -72,7 +72,9 @@ def test_what_is_no_run(run: Run, trained: Path, tmp_path: Path) -> None:
     (trained / "model.safetensors").write_bytes(b"{}")
     assert "model.safetensors" in run("report", trained, *out).complaint(1)
     (trained / "log.jsonl").write_text('{"epoch": 1}\n')
-    assert "expected the files of a run" in run("report", trained, *out).complaint(1)
+    assert "log.jsonl: expected a finite number or null as loss in line 1" in run(
+        "report", trained, *out
+    ).complaint(1)
     (trained / "log.jsonl").write_text("{\n")
     assert "one line of JSON per epoch" in run("report", trained, *out).complaint(1)
     (trained / "run.json").write_text('{"format": 9}')

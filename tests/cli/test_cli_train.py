@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prunecell.cli.training.data import load_data
+from prunecell.cli.training.folder import Folder
 from prunecell.formats import load
 from running import Run
-from small_run import INI, write_data
+from small_run import INI, damaged_files, write_data
 
 torch = pytest.importorskip("torch")
 PROGRAM = Path(__file__).with_name("small_run.py")
@@ -153,6 +154,10 @@ def changed(folder: Path, **arrays: object) -> None:
         ({"labels": None}, "missing labels"),
         ({"test_images": np.ones((3, 12, 12))}, "missing test_labels"),
         ({"labels": np.zeros(150)}, "expected labels as integers >= 0 of shape [n], got float64"),
+        (
+            {"labels": np.full(150, 2**63, np.uint64)},
+            "from 0 to 9223372036854775807, got 922337203",
+        ),
         ({"labels": np.full(150, -1)}, "expected labels as integers >= 0"),
         ({"labels": np.zeros(3, int)}, "one label per image, got 150 and 3"),
         ({"images": np.zeros((150, 12), np.uint8)}, "expected images as uint8 or floats"),
@@ -167,6 +172,42 @@ def test_data_that_does_not_fit(
     changed(tmp_path, **arrays)
     assert said in run(*arguments(tmp_path)).complaint(1)
     assert not (tmp_path / "run").exists()
+
+
+NORMALIZED = """
+[norm]
+Input=fc1
+Type=BatchNorm
+NbOutputs=3
+ActivationFunction=Linear
+"""
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "said"),
+    [
+        (150, 1, "--batch: expected 2 images at least for a batch normalization of"),
+        (2, 16, "--data: expected 2 images to train on at least for a batch normalization of"),
+    ],
+)
+def test_a_batch_normalization_needs_two_images(
+    run: Run, tmp_path: Path, images: int, batch: int, said: str
+) -> None:
+    (tmp_path / "x.ini").write_text(INI + NORMALIZED)
+    write_data(tmp_path / "x.npz", images)
+    code = 2 if said.startswith("--batch") else 1
+    assert said in run(*arguments(tmp_path), "--batch", batch).complaint(code)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("images", "batch"), [(6, 2), (2, 16), (6, 1)])
+def test_batches_of_one_image_are_trained(
+    run: Run, tmp_path: Path, images: int, batch: int
+) -> None:
+    normalized = batch > 1 and images > 2  # 5 to train on: the last of two, two and one is left out
+    (tmp_path / "x.ini").write_text(INI + NORMALIZED * normalized)
+    write_data(tmp_path / "x.npz", images)
+    assert run(*arguments(tmp_path, epochs=1), "--batch", batch).code == 0
 
 
 @pytest.mark.parametrize(
@@ -240,6 +281,112 @@ def test_a_run_continues_as_it_was_begun(run: Run, tmp_path: Path) -> None:
     assert "exists already" in said
 
 
-def test_a_loss_that_overflows_is_said_and_ends_the_run(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (["checkpoint.pt"], "(log.jsonl has 2 of them)"),
+        (["checkpoint.pt", "run.json"], "(log.jsonl has 2 of them)"),
+        (["checkpoint.pt", "log.jsonl"], "(model.safetensors is there)"),
+    ],
+    ids=str,
+)
+def test_a_run_that_lost_its_checkpoint_is_not_begun_anew(
+    run: Run, tmp_path: Path, lost: list[str], said: str
+) -> None:
+    assert run(*arguments(tmp_path, epochs=2)).code == 0
+    for name in lost:
+        (tmp_path / "run" / name).unlink()
+    left = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    complaint = run(*arguments(tmp_path), "--resume").complaint(1)
+    assert "checkpoint.pt: expected the checkpoint of a run with finished epochs" in complaint
+    assert said in complaint
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == left
+
+
+def test_a_run_without_a_finished_epoch_begins_with_a_new_log(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").write_text('{"epoch": 1')
+    assert run(*arguments(tmp_path, epochs=1), "--resume").code == 0
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text())["epoch"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_that_are_no_utf8_are_those_of_any_file(run: Run, tmp_path: Path) -> None:
+    ini, data, out, page = (tmp_path / f"x\udcff{end}" for end in (".ini", ".npz", "", ".html"))
+    ini.write_text(INI)
+    write_data(data)
+    command = ("train", ini, "--data", data, "--out", out, "--threads", 1)
+    assert run(*command, "--epochs", 1).code == 0
+    assert run(*command, "--epochs", 2, "--resume", "--json").json["epoch"] == 2
+    described = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert (described["ini"], described["options"]["data"]) == (str(ini), str(data))
+    assert run("report", out, "-o", page).code == 0
+    assert "x\\udcff.npz" in page.read_text(encoding="utf-8")
+    assert run("report", out, "-o", page, "--title", "T\udcff").code == 0
+    assert "<h1>T\\udcff</h1>" in page.read_text(encoding="utf-8")
+    assert run("inspect", out / "checkpoint.pt").code == 0
+
+
+def test_damaged_folders_are_named_in_one_line(run: Run, tmp_path: Path) -> None:
+    assert run(*arguments(tmp_path, epochs=1)).code == 0
+    out = tmp_path / "r.html"
+    for file, content, said in damaged_files(tmp_path / "run"):
+        whole = (tmp_path / "run" / file).read_bytes()
+        (tmp_path / "run" / file).write_bytes(content)
+        commands = (*arguments(tmp_path), "--resume"), ("report", tmp_path / "run", "-o", out)
+        for command in commands:
+            assert f"{file}: expected {said}" in run(*command).complaint(1)
+        (tmp_path / "run" / file).write_bytes(whole)
+    assert run(*arguments(tmp_path, epochs=2), "--resume").code == 0
+
+
+def test_a_log_that_is_cut_within_a_character_is_continued(run: Run, tmp_path: Path) -> None:
+    assert run(*arguments(tmp_path, epochs=1)).code == 0
+    with (tmp_path / "run" / "log.jsonl").open("ab") as file:
+        file.write('{"epoch": 2, "cells": {"é'.encode()[:-1])
+    assert run(*arguments(tmp_path, epochs=2), "--resume").code == 0
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_loss_that_overflows_is_said_and_a_retry_is_free(
+    run: Run, tmp_path: Path, existed: bool
+) -> None:
+    if existed:
+        (tmp_path / "run").mkdir()
     said = run(*arguments(tmp_path), "--lr", "1e6").complaint(1)
     assert "cell" in said or "tensor" in said
+    assert (tmp_path / "run").exists() == existed
+    assert run(*arguments(tmp_path, epochs=1)).code == 0
+
+
+def test_a_failure_after_a_finished_epoch_leaves_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Folder, record: object) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Folder, "append_log", fail)
+        assert "no space" in run(*arguments(tmp_path)).complaint(1)
+    assert (tmp_path / "run" / "checkpoint.pt").is_file()
+    assert run(*arguments(tmp_path), "--resume").code == 0
+
+
+def test_a_failure_of_a_continued_run_leaves_its_options(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: object) -> None:
+        raise KeyboardInterrupt
+
+    def fail(self: Folder, description: object) -> None:
+        raise OSError("no space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("prunecell.cli.training.loop.Training._save", interrupt)
+        assert "interrupted" in run(*arguments(tmp_path)).complaint(130)
+    described = (tmp_path / "run" / "run.json").read_bytes()
+    with monkeypatch.context() as broken:
+        broken.setattr(Folder, "describe", fail)
+        assert "no space" in run(*arguments(tmp_path), "--resume").complaint(1)
+    assert (tmp_path / "run" / "run.json").read_bytes() == described
+    assert run(*arguments(tmp_path), "--resume").code == 0

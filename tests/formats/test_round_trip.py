@@ -215,12 +215,18 @@ def test_a_tensor_whose_parts_have_taken_names_is_dense(tmp_path: Path) -> None:
     assert same_all(load(tmp_path / "x"), arrays)
 
 
-def test_a_tensor_is_written_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["dense", "packed"])
+@pytest.mark.parametrize("second", ["dense", "packed", "mask"])
+def test_a_tensor_is_written_once(first: str, second: str, tmp_path: Path) -> None:
+    arrays = {"dense": np.ones((64, 64)), "packed": np.zeros((64, 64))}
     with PackWriter(tmp_path / "x") as file:
-        file.add("w", np.ones(2))
-        with pytest.raises(InvalidArgument, match="written already"):
-            file.add("w", np.ones(2))
-    assert list(load(tmp_path / "x")) == ["w"]
+        file.add("w", arrays[first])
+        with pytest.raises(InvalidArgument, match="a tensor named 'w' was written already"):
+            if second == "mask":
+                file.add_mask("w", "v")
+            else:
+                file.add("w", arrays[second])
+    assert same_all(load(tmp_path / "x"), {"w": arrays[first]})
 
 
 def test_an_exception_while_writing_leaves_nothing(tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a whole text file, or leaves the old one."""
+    """Writes a whole text file, or leaves the old one.
+
+    A byte of a file name that is no UTF-8 becomes an escape, which JSON reads as the same byte.
+    """
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "backslashreplace"))

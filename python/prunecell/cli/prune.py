@@ -67,12 +67,13 @@ def add(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    kind_of(arguments.output)
+    kind = kind_of(arguments.output)
     check_writable(arguments.output)
     cell = None if arguments.config is not None else _cell(arguments)
     with closing(open_source(arguments.input)) as source:
         if arguments.output.exists() and arguments.output.samefile(arguments.input):
             raise UsageError(f"{arguments.output}: IN and OUT are one file; write another one")
+        _say_what_is_lost(source, kind)
         tensors = _without_training_state(source)
         if cell is None:
             rules = _by_config(arguments, tensors)
@@ -119,6 +120,16 @@ def _by_config(arguments: argparse.Namespace, tensors: dict[str, Listed]) -> dic
     return plan.by_config(tensors, arguments.config, seed)
 
 
+def _say_what_is_lost(source: Source, kind: str) -> None:
+    """Warns of what is no tensor where it does not pass: only torch files hold it on both sides."""
+    if source.others and (source.kind, kind) != ("torch", "torch"):
+        complain(
+            "prunecell prune",
+            f"warning: left out: {len(source.others)} other entries, no tensors "
+            f"(such as {console.printable(source.others[0])})",
+        )
+
+
 def _without_training_state(source: Source) -> dict[str, Listed]:
     """The tensors that are written: masks of a training run would not fit the pruned weights."""
     stale = [name for name in source.tensors if name.endswith(_TRAINING)]
@@ -128,8 +139,6 @@ def _without_training_state(source: Source) -> dict[str, Listed]:
             f"warning: left out: {len(stale)} tensors of a training run's pruning "
             f"(such as {stale[0]}), which the new zeros do not fit",
         )
-    if source.others and source.kind != "torch":
-        complain("prunecell prune", f"warning: left out: {len(source.others)} other entries")
     return {name: one for name, one in source.tensors.items() if name not in stale}
 
 

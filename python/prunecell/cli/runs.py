@@ -21,17 +21,12 @@ def read_run(folder: Folder) -> Run:
     """Everything that a report shows.
 
     Raises:
-        CommandError: It is not the folder of a run, or one of its files is damaged.
+        CommandError, BadFile: It is not the folder of a run, or one of its files is damaged.
     """
     description, records = folder.read_description(), folder.read_log()
-    try:
-        epochs = [_epoch(record) for record in records]
-        title = f"{description['ini']} on {description['options']['data']}"
-        run = Run(title, _facts(description), description["options"]["epochs"], epochs)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CommandError(
-            f"{folder.root}: expected the files of a run, misses or misreads {error}"
-        ) from None
+    epochs = [_epoch(record) for record in records]
+    title = f"{description['ini']} on {description['options']['data']}"
+    run = Run(title, _facts(description), description["options"]["epochs"], epochs)
     if not folder.final.is_file() or len(epochs) < run.planned:
         return run
     with (
@@ -47,11 +42,11 @@ def read_run(folder: Folder) -> Run:
 
 def _epoch(record: dict[str, Any]) -> Epoch:
     cells = {
-        name: CellFigures(float(cell["threshold"]), int(cell["zeros"]), int(cell["size"]))
+        name: CellFigures(float(cell["threshold"]), cell["zeros"], cell["size"])
         for name, cell in record["cells"].items()
     }
     loss = float("nan") if record["loss"] is None else float(record["loss"])
-    return Epoch(int(record["epoch"]), loss, float(record["accuracy"]), cells)
+    return Epoch(record["epoch"], loss, float(record["accuracy"]), cells)
 
 
 def _facts(description: dict[str, Any]) -> list[tuple[str, str]]:

@@ -64,6 +64,8 @@ def _run(arguments: argparse.Namespace) -> None:
     folder = Folder(arguments.out)
     given = {name: getattr(arguments, name) for name in NAMES}
     folder.check(resume=arguments.resume)
+    if arguments.resume:
+        folder.check_checkpoint()
     before = None
     if arguments.resume and folder.description.is_file():
         before = folder.read_description()
@@ -102,26 +104,27 @@ def _train(
     network = Network(ini, options.seed)
     data = data.fitted(network.input_shape())
     network.check(data)
+    network.check_batch(data, options.batch)
     identity = {"ini_sha256": network.digest(), "data_sha256": data.digest}
     if before is not None and identity != {key: before.get(key) for key in identity}:
         changed = ini if identity["ini_sha256"] != before.get("ini_sha256") else options.data
         raise UsageError(f"{changed}: is not what it was when the run was begun; begin another run")
-    folder.make()
-    if not folder.checkpoint.is_file():
-        save(network.unpruned(), folder.initial, pack=False)
-    training = Training(network, data, options, folder)
-    if folder.checkpoint.is_file():
-        training.restore()
-    folder.describe(
-        identity
-        | {
-            "ini": str(ini),
-            "options": options.as_dict(),
-            "images": {"train": len(data.labels), "test": len(data.test_labels)},
-            "threads": torch.get_num_threads(),
-            "versions": {"prunecell": __version__, "torch": torch.__version__},
-        }
-    )
-    training.run()
-    save(prunecell.torch.dense_state_dict(network.module), folder.final)
+    with folder.making():
+        if not folder.checkpoint.is_file():
+            save(network.unpruned(), folder.initial, pack=False)
+        training = Training(network, data, options, folder)
+        if folder.checkpoint.is_file():
+            training.restore()
+        folder.describe(
+            identity
+            | {
+                "ini": str(ini),
+                "options": options.as_dict(),
+                "images": {"train": len(data.labels), "test": len(data.test_labels)},
+                "threads": torch.get_num_threads(),
+                "versions": {"prunecell": __version__, "torch": torch.__version__},
+            }
+        )
+        training.run()
+        save(prunecell.torch.dense_state_dict(network.module), folder.final)
     return training.records[-1]

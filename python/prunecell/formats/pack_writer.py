@@ -81,7 +81,11 @@ class PackWriter:
 
         Returns:
             Whether `mask` is in the file now.
+
+        Raises:
+            InvalidArgument: A name that is taken or that the format cannot hold.
         """
+        self._check_free(name)
         tensor = Stored.of(array, name)
         bitmask = bitmask_of(tensor)
         kept = int(row_counts(bitmask).sum())
@@ -106,7 +110,13 @@ class PackWriter:
 
     def add_mask(self, name: str, owner: str) -> None:
         """Notes, in its place, that a tensor is the bitmask of `owner`: its `add` returned True."""
+        self._check_free(name)
         self._notes[name] = Note(bitmask_of=owner)
+
+    def _check_free(self, name: str) -> None:
+        # The file itself knows a packed tensor by the names of its parts alone.
+        if name in self._notes:
+            raise InvalidArgument(f"{self._file.path}: a tensor named {name!r} was written already")
 
     def __enter__(self) -> PackWriter:
         self._file.__enter__()

@@ -108,11 +108,21 @@ def _load(path: Path) -> Any:
         zipped = file.read(2) == b"PK"
     try:
         # mmap: the values of a zipped file are read when they are looked at.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        mapped = zipped and _maps(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except MemoryError:
         raise
     except Exception as error:  # whatever the unpickler of a damaged file may raise
         raise CommandError(f"{path}: {_why(error)}") from None
+
+
+def _maps(path: Path) -> bool:
+    """Whether torch can map a file of this name: it takes UTF-8 alone, and opens any."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _why(error: Exception) -> str:

@@ -17,6 +17,7 @@ from prunecell.cli.tensors.npz import NpzSource
 
 MNIST = "mnist5k"
 _TEST_SHARE = 5  # one image of so many is kept for the test, where a file has no test images
+_LARGEST_LABEL = 2**63 - 1
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
@@ -101,6 +102,11 @@ def _labels(array: NDArray[Any], path: Path) -> Labels:
         raise CommandError(
             f"{path}: expected labels as integers >= 0 of shape [n], "
             f"got {array.dtype}{list(array.shape)}"
+        )
+    if array.size and int(array.max()) > _LARGEST_LABEL:  # uint64, which would become negative
+        raise CommandError(
+            f"{path}: expected labels as integers from 0 to {_LARGEST_LABEL}, "
+            f"got {int(array.max())}"
         )
     return array.astype(np.int64)
 

@@ -12,14 +12,20 @@ is written anew from it when a run is continued.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.files import write_text
+from prunecell.cli.training.fields import Fields, is_finite
+from prunecell.cli.training.options import check_stored
+from prunecell.formats.bad_file import bad_file
 
 _FORMAT = 1
 # What prunecell.formats.atomic leaves beside our files when it is killed.
@@ -83,9 +89,50 @@ class Folder:
         if strange and not self.description.is_file():
             raise UsageError(f"{self.root}: exists already, and holds no run but {strange[0]}")
 
+    def check_checkpoint(self) -> None:
+        """Refuses a run that lost its checkpoint: begun anew, it would go on with the old log.
+
+        Raises:
+            CommandError: Epochs are finished, and no checkpoint is there.
+        """
+        if self.checkpoint.is_file():
+            return
+        done = len(self.read_log())
+        if done or self.final.is_file():
+            shown = f"{self.log.name} has {done} of them" if done else f"{self.final.name} is there"
+            raise CommandError(
+                f"{self.checkpoint}: expected the checkpoint of a run with finished epochs "
+                f"({shown}), got no such file; bring it back, or begin another run in another "
+                "folder"
+            )
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Makes the folder. A new run that fails before an epoch is finished leaves none behind.
+
+        An interrupt leaves it as a kill does, to be continued: its options are in it.
+        """
+        existed, described = self.root.is_dir(), self.description.is_file()
+        self.make()
+        try:
+            yield
+        except Exception:
+            if not described and not self.checkpoint.is_file():
+                self._remove(folder=not existed)
+            raise
+
+    def _remove(self, *, folder: bool) -> None:
+        for path in self._files:
+            path.unlink(missing_ok=True)
+        if folder:
+            with suppress(OSError):  # something else is in it
+                self.root.rmdir()
+
     def make(self) -> None:
         """Makes the folder, and removes what a killed run left half-written in it."""
         self.root.mkdir(parents=True, exist_ok=True)
+        if not self.checkpoint.is_file():
+            self.log.unlink(missing_ok=True)  # without a whole line: see check_checkpoint
         for path in self.root.iterdir():
             if _PARTIAL.fullmatch(path.name):
                 path.unlink(missing_ok=True)
@@ -100,16 +147,20 @@ class Folder:
 
         Raises:
             CommandError: The folder is not that of a run.
+            BadFile: A value in it is missing, or none that we write.
         """
         if not self.description.is_file():
             raise CommandError(f"{self.root}: expected the folder of a run, it has no run.json")
         try:
             found = json.loads(self.description.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"{self.description}: expected JSON: {error}") from None
-        if not isinstance(found, dict) or found.get("format") != _FORMAT:
-            raise CommandError(f"{self.description}: expected a run of format {_FORMAT}")
-        return found
+        fields = Fields.of(self.description, found)
+        if fields.values.get("format") != _FORMAT:
+            what = f"a run of format {_FORMAT}"
+            raise bad_file(self.description, None, what, fields.values.get("format"))
+        _check_description(fields)
+        return fields.values
 
     def write_log(self, records: list[dict[str, Any]]) -> None:
         """Replaces the log."""
@@ -121,16 +172,49 @@ class Folder:
             file.write(_line(record))
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All epochs. A last line that is cut off, as a kill leaves one, is left out."""
+        """All epochs. A last line that is cut off, as a kill leaves one, is left out.
+
+        Raises:
+            CommandError: A line that is no JSON.
+            BadFile: One that is not that of an epoch.
+        """
         if not self.log.is_file():
             return []
-        lines = self.log.read_text(encoding="utf-8").split("\n")
         try:
-            return [json.loads(line) for line in lines[:-1]]
-        except ValueError as error:
+            # A kill may cut the last character as well, which this decoder goes on waiting for.
+            text = codecs.getincrementaldecoder("utf-8")().decode(self.log.read_bytes())
+            records = [json.loads(line) for line in text.split("\n")[:-1]]
+        except (ValueError, RecursionError) as error:
             raise CommandError(
                 f"{self.log}: expected one line of JSON per epoch: {error}"
             ) from None
+        for number, record in enumerate(records, 1):
+            _check_record(Fields.of(self.log, record, f" in line {number}"))
+        return records
+
+
+def _check_description(fields: Fields) -> None:
+    for key in ("ini", "ini_sha256", "data_sha256"):
+        fields.text(key)
+    check_stored(fields.inner("options"))
+    images, versions = fields.inner("images"), fields.inner("versions")
+    images.integer("train")
+    images.integer("test")
+    fields.integer("threads")
+    for name in versions.values:
+        versions.text(name)
+
+
+def _check_record(record: Fields) -> None:
+    record.integer("epoch", 1)
+    record.take("loss", "a finite number or null", lambda one: one is None or is_finite(one))
+    record.number("accuracy")
+    cells = record.inner("cells")
+    for name in cells.values:
+        cell = cells.inner(name)
+        cell.number("threshold")
+        cell.integer("zeros")
+        cell.integer("size")
 
 
 def _line(record: dict[str, Any]) -> str:

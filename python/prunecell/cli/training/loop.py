@@ -57,7 +57,7 @@ class Training:
         except (MemoryError, OSError):
             raise
         except Exception as error:  # whatever a damaged or foreign checkpoint makes torch raise
-            first = str(error).strip().splitlines()[0]
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise CommandError(f"{path}: expected a checkpoint of this network: {first}") from None
         self._folder.write_log(self.records)
 
@@ -79,8 +79,8 @@ class Training:
         order = torch.Generator().manual_seed(int(seeds[1] >> np.uint64(1)))
         shuffled = torch.randperm(len(self._labels), generator=order)
         batches = torch.split(shuffled, self._options.batch)
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches = batches[:-1]  # a batch normalization needs two
+        if len(batches[-1]) == 1 < len(batches[0]):
+            batches = batches[:-1]  # a batch normalization needs two: see Network.check_batch
         self._network.module.train()
         total = 0.0
         for batch in batches:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunecell.cli.errors import CommandError
+from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.training.data import Data
 from prunecell.torch import Model, wrap
 from prunecell.torch.network import from_ini
@@ -56,6 +56,26 @@ class Network:
         # A softmax at the end gives probabilities; scores, and logarithms of them, need none.
         sums = outputs.sum(1)
         self._probabilities = bool((outputs >= 0).all() and (sums - 1).abs().max() < 1e-3)
+
+    def check_batch(self, data: Data, batch: int) -> None:
+        """Tries a batch of one image, where an epoch has no larger ones.
+
+        Raises:
+            UsageError: A batch normalization needs more than one value per channel.
+            CommandError: It does, and the data have one image to train on.
+        """
+        if min(batch, len(data.labels)) > 1:
+            return
+        try:
+            # Not the module itself, whose running means would learn from it.
+            self.unpruned().train()(torch.from_numpy(data.images[:1]))
+        except ValueError as error:
+            why = f"for a batch normalization of {self._path}, got 1 ({str(error).splitlines()[0]})"
+            if len(data.labels) == 1:
+                raise CommandError(
+                    f"--data: expected 2 images to train on at least {why}"
+                ) from None
+            raise UsageError(f"--batch: expected 2 images at least {why}") from None
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross entropy of a batch."""

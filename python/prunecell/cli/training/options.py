@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from prunecell.cli.errors import UsageError
+from prunecell.cli.training.fields import Fields, is_finite, is_integer, is_path
+from prunecell.formats.bad_file import bad_file
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,38 @@ def fresh(given: dict[str, Any]) -> Options:
     options = Options(**{name: value for name, value in given.items() if value is not None})
     for name, (low, high) in _RANGES.items():
         value = getattr(options, name)
-        if not (math.isfinite(value) and low <= value <= high):
+        if not _fits(name, value):
             raise UsageError(f"{flag(name)}: expected a value from {low} to {high}, got {value}")
     return options
+
+
+def check_stored(fields: Fields) -> None:
+    """Checks options that a run was begun with by the rules of the command line.
+
+    Raises:
+        BadFile: One is missing, unknown, of another type or out of range.
+    """
+    for name in NAMES:
+        fields.take(name, _accepted(name), partial(_fits, name))
+    for name in fields.values:
+        if name not in NAMES:
+            raise bad_file(fields.path, None, f"no options but {', '.join(NAMES)}", name)
+
+
+def _fits(name: str, value: Any) -> bool:
+    kind = type(getattr(Options, name))
+    if kind is str:
+        return is_path(value)
+    low, high = _RANGES[name]
+    return (is_integer if kind is int else is_finite)(value) and bool(low <= value <= high)
+
+
+def _accepted(name: str) -> str:
+    kind = type(getattr(Options, name))
+    if kind is str:
+        return "the name of a file"
+    low, high = _RANGES[name]
+    return f"{'an integer' if kind is int else 'a number'} from {low} to {high}"
 
 
 def continued(given: dict[str, Any], before: dict[str, Any], done: int) -> Options:

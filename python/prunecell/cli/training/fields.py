@@ -1,0 +1,89 @@
+"""The values of a JSON object in a file of ours: each is checked when it is taken."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunecell.formats.bad_file import bad_file, said
+
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Fields:
+    """An object and where it stands: keys that lead to it, and a line where there are several."""
+
+    path: Path
+    values: dict[str, Any]
+    before: str = ""
+    after: str = ""
+
+    @classmethod
+    def of(cls, path: Path, value: object, after: str = "") -> Fields:
+        """The outermost object.
+
+        Raises:
+            BadFile: It is none.
+        """
+        if not isinstance(value, dict):
+            raise bad_file(path, None, f"a JSON object{after}", value)
+        return cls(path, value, "", after)
+
+    def take(self, key: str, accepted: str, fits: Callable[[Any], bool]) -> Any:
+        """The value of a key.
+
+        Raises:
+            BadFile: There is none, or it does not fit.
+        """
+        if key not in self.values or not fits(self.values[key]):
+            what = f"{accepted} as {self.before}{key}{self.after}"
+            raise bad_file(self.path, None, what, self.values.get(key, said("nothing")))
+        return self.values[key]
+
+    def inner(self, key: str) -> Fields:
+        """The object of a key."""
+        value = self.take(key, "a JSON object", lambda one: isinstance(one, dict))
+        return Fields(self.path, value, f"{self.before}{key}.", self.after)
+
+    def text(self, key: str) -> str:
+        """The string of a key."""
+        text: str = self.take(key, "a string", lambda one: isinstance(one, str))
+        return text
+
+    def integer(self, key: str, low: int = 0, high: int = _LARGEST) -> int:
+        """The integer of a key."""
+        accepted = f"an integer from {low} to {high}"
+        number: int = self.take(key, accepted, lambda one: is_integer(one) and low <= one <= high)
+        return number
+
+    def number(self, key: str) -> float:
+        """The finite number of a key."""
+        return float(self.take(key, "a finite number", is_finite))
+
+
+def is_integer(value: object) -> bool:
+    """Whether JSON wrote it as one; true and false are none."""
+    return type(value) is int
+
+
+def is_finite(value: object) -> bool:
+    """Whether it is a number that float64 holds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
+
+
+def is_path(value: object) -> bool:
+    """Whether the system can be asked for a file of this name."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
