@@ -278,6 +278,7 @@ def test_a_prune_cell_whose_attach_failed_can_serve_another_cell() -> None:
     one = prunecell.PruneCell(**GRADUAL)
     with pytest.raises(prunecell.UnreachableThreshold) as failed:
         first.quantizer = one
+    assert not one.initialized
     second.quantizer = one
     model.update(4)
     assert second.figures.asked == pytest.approx(0.4)
