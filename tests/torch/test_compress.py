@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from typing import Any
 
 import prunecell
 import pytest
@@ -180,6 +181,50 @@ def test_two_weights_in_one_operation_do_not_share_a_buffer() -> None:
         expected = net[0].weight @ net[1].weight
         prunecell.torch.compress(net)
         assert torch.equal(net[0].weight @ net[1].weight, expected)
+
+
+def transposed(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight.T, net[1].weight.T
+
+
+def in_chunks(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight.chunk(2)[1], net[1].weight
+
+
+def a_row(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight[3], net[1].weight
+
+
+def as_integers(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight.view(torch.uint8), net[1].weight
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("views", [transposed, in_chunks, a_row, as_integers])
+def test_a_view_of_a_weight_keeps_its_values(views: Any, mode: Any, dtype: torch.dtype) -> None:
+    net = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)]).to(dtype)
+    pruned(net, 0.7)
+    with mode():
+        expected = [view.clone() for view in views(net)]
+        prunecell.torch.compress(net)
+        for view, values in zip(views(net), expected, strict=True):
+            assert torch.equal(view, values)
+
+
+def test_a_view_that_another_thread_got_keeps_its_values() -> None:
+    net = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
+    pruned(net, 0.7)
+    kept: list[Tensor] = []
+    with torch.no_grad():
+        expected = net[0].weight.T.clone()
+        prunecell.torch.compress(net)
+        kept.append(net[0].weight.T)
+        other = threading.Thread(target=lambda: kept.append(kept.pop()[:]))
+        other.start()
+        other.join()
+        assert net[1].weight.shape == (8, 8)
+        assert torch.equal(kept[0], expected)
 
 
 def test_one_buffer_serves_all_layers() -> None:
