@@ -6,6 +6,7 @@ import copy
 import threading
 from typing import Any
 
+import numpy as np
 import prunecell
 import pytest
 import torch
@@ -134,6 +135,29 @@ def test_schedule_and_hooks_rest_and_go_on_after_decompressing(images: Tensor) -
     model.check()
     assert all(f.asked == pytest.approx(0.7) for f in model.figures().values())
     assert not torch.equal(before, net[3].weight)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_quantizer_of_a_compressed_model_refuses_masks_and_states_unchanged(
+    in_place: bool,
+) -> None:
+    net = nn.Sequential(nn.Linear(30, 30))
+    (cell,) = prunecell.torch.wrap(net)
+    one = cell.quantizer = prunecell.PruneCell(
+        prune_mode="Gradual", prune_filler="IterNonStruct", threshold=0.9, in_place=in_place
+    )
+    early = one.state_dict()
+    for _ in range(12):
+        one.end_epoch()
+    before, figures = one.get_pruned_masks(0).copy(), repr(one.figures(0))
+    prunecell.torch.compress(net)
+    with pytest.raises(prunecell.WrongState, match="'0': the model is compressed"):
+        one.set_pruned_masks(0, np.ones((30, 30), dtype=bool))
+    with pytest.raises(prunecell.WrongState, match="'0': the model is compressed"):
+        one.load_state_dict(early)
+    assert one.get_pruned_masks(0) == before
+    assert repr(one.figures(0)) == figures
+    assert one.rises > 0
 
 
 def test_state_dict_of_a_compressed_model_is_dense_and_loading_is_refused() -> None:
