@@ -198,6 +198,42 @@ def test_a_shared_weight_is_packed_once() -> None:
     assert net.head.weight is net.embedding.weight
 
 
+class Head(nn.Module):
+    """No cell, but a holder of one's weight."""
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs @ self.weight.T
+
+
+def held_by_a_head() -> nn.Module:
+    net = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
+    return net.append(Head(net[0].weight))
+
+
+def held_under_another_name() -> nn.Module:
+    net = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
+    net[1].register_parameter("twin", net[0].weight)
+    return net
+
+
+@pytest.mark.parametrize("make", [held_by_a_head, held_under_another_name])
+def test_a_weight_that_is_no_cell_s_alone_stays_dense(make: Any) -> None:
+    net = make()
+    pruned(net)
+    inputs, state = torch.randn(3, 16), prunecell.torch.dense_state_dict(net)
+    with torch.no_grad():
+        expected = net(inputs)
+        assert list(prunecell.torch.compress(net)) == ["1"]
+        assert torch.equal(net(inputs), expected)
+    compressed = prunecell.torch.dense_state_dict(net)
+    assert set(compressed) == set(state)
+    assert all(torch.equal(compressed[key], state[key]) for key in state)
+
+
 def test_two_weights_in_one_operation_do_not_share_a_buffer() -> None:
     net = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
     pruned(net, 0.5)
