@@ -107,6 +107,33 @@ def test_decompress_gives_the_same_parameters_and_values_back() -> None:
     assert not list(net.buffers())
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("packing", [torch.no_grad, torch.inference_mode])
+def test_decompressing_in_inference_mode_is_no_obstacle_to_training(
+    packing: Any, in_place: bool, images: Tensor
+) -> None:
+    net = network()
+    model = prunecell.torch.wrap(net)
+    for cell in model:
+        cell.quantizer = prunecell.PruneCell(
+            prune_mode="Static", prune_filler="IterNonStruct", threshold=0.9, in_place=in_place
+        )
+    before = net[3].weight.detach().clone()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    with packing():
+        prunecell.torch.compress(net)
+    with torch.inference_mode():
+        net(images)
+        prunecell.torch.decompress(net)
+    assert torch.equal(net[3].weight, before)
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(images).square().sum().backward()
+        optimizer.step()
+    model.check()
+    assert not torch.equal(net[3].weight, before)
+
+
 def test_a_forward_with_gradients_raises(images: Tensor) -> None:
     net = network()
     pruned(net)

@@ -225,6 +225,18 @@ def test_attaching_in_inference_mode_is_no_obstacle_to_training() -> None:
     model.check()
 
 
+def test_loading_in_inference_mode_is_no_obstacle_to_training() -> None:
+    net = network()
+    model = pruned(net, in_place=False)
+    state = clones(net.state_dict())
+    with torch.inference_mode():
+        net.load_state_dict(state)
+        net.load_state_dict(net.state_dict())
+    train(net, optimizer_of(net), 2)
+    model.check()
+    assert not torch.equal(dense(net, "3"), state["3.prune_dense"])
+
+
 def test_identity_trains_as_if_it_were_not_there() -> None:
     net, plain = network(), network()
     plain.load_state_dict(net.state_dict())

@@ -102,7 +102,10 @@ class PackedWeight:
 
     def dense(self, values: Tensor) -> Tensor:
         """The dense weight, in memory of its own."""
-        out = torch.empty_strided(self.shape, self.stride, dtype=values.dtype, device=values.device)
+        with torch.inference_mode(False):  # a parameter may learn from it
+            out = torch.empty_strided(
+                self.shape, self.stride, dtype=values.dtype, device=values.device
+            )
         ops.unpack_weights(values, follow(self.mask, values), out=out)
         return out
 
