@@ -223,6 +223,7 @@ def _encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
     if one.mask is not None:
         out[prefix + MASK] = torch.from_numpy(one.mask.saved())
     if one.dense is not None:
+        one.dense = alike(one.weight, one.dense)
         out[prefix + DENSE] = one.dense
     return out
 
