@@ -212,6 +212,41 @@ def broken_states() -> dict[str, tuple[Any, str]]:
         "rises": (set_at("rises", -1), "rises: .*got -1"),
         "counter": (set_at("counter", -1), "counter: .*got -1"),
         "a word for a number": (set_at("current", "high"), "another type"),
+        "a word for a count": (
+            set_at("counter", "x"),
+            r"state\['counter'\]: expected an integer, got 'x' of type str",
+        ),
+        "a number too large": (set_at("rises", 2**70), r"state\['rises'\]: expected an integer"),
+        "a number for a word": (
+            set_at("parameters", "prune_filler", 3),
+            r"state\['parameters'\]\['prune_filler'\]: expected a word, got 3 of type int",
+        ),
+        "parameters": (set_at("parameters", None), r"state\['parameters'\]: expected a dict"),
+        "no seed": (
+            lambda state: state["parameters"].pop("seed"),
+            r"state\['parameters'\]\['seed'\]: expected an integer from 0 to .*, got none",
+        ),
+        "a number for the tensors": (set_at("tensors", 7), r"state\['tensors'\]: expected a list"),
+        "a number for a tensor": (
+            set_at("tensors", 0, 7),
+            r"state\['tensors'\]\[0\]: expected a dict, got 7 of type int",
+        ),
+        "a word for a level": (
+            set_at("tensors", 0, "level", "x"),
+            r"state\['tensors'\]\[0\]\['level'\]: expected an integer, got 'x'",
+        ),
+        "a number for a shape": (
+            set_at("tensors", 0, "shape", 300),
+            r"\['shape'\]: expected a tuple",
+        ),
+        "a float mask": (
+            set_at("tensors", 0, "mask", np.ones((6, 7))),
+            r"\['mask'\]: expected integers or None",
+        ),
+        "not initialized": (
+            set_at("tensors", 0, "initialized", False),
+            r"state\['tensors'\]\[0\]\['initialized'\]: expected True, got False",
+        ),
         "a wrong word": (
             set_at("parameters", "prune_mode", "Dynamic"),
             "Identity, Static, Gradual",
@@ -231,6 +266,26 @@ def test_a_broken_state_is_refused_and_changes_nothing(which: str) -> None:
     with pytest.raises(prunecell.InvalidArgument, match=words):
         cell.load_state_dict(state)
     assert snapshot(cell) == before
+
+
+def test_what_is_no_state_is_refused() -> None:
+    cell = made([normal()], **GRADUAL)
+    with pytest.raises(prunecell.InvalidType, match="state: expected a dict, got None"):
+        cell.load_state_dict(None)  # type: ignore[arg-type]
+
+
+def test_a_state_of_numpy_scalars_loads() -> None:
+    weights = normal()
+    cell = made([weights], **GRADUAL)
+    cell.update(70)
+    state = cell.state_dict()
+    for values in (state, state["parameters"], *state["tensors"]):
+        for key, value in values.items():
+            if isinstance(value, bool | int | float):
+                values[key] = np.asarray(value)
+    other = made([weights.copy()], **GRADUAL)
+    other.load_state_dict(state)
+    assert snapshot(other) == snapshot(cell)
 
 
 @settings(max_examples=40)

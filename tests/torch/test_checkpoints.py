@@ -292,6 +292,48 @@ def shorten_the_dense(state: dict[str, Tensor]) -> None:
     state["3.prune_dense"] = state["3.prune_dense"][:2]
 
 
+def shorten_the_weight(state: dict[str, Tensor]) -> None:
+    state["3.weight"] = state["3.weight"][:2]
+
+
+def drop_the_weight(state: dict[str, Tensor]) -> None:
+    del state["3.weight"]
+
+
+def leave_the_pruning_alone(state: dict[str, Tensor]) -> None:
+    for key in list(state):
+        if not key.startswith("3.prune"):
+            del state[key]
+
+
+def no_tensor(name: str) -> Any:
+    def change(state: dict[str, Any]) -> None:
+        state[f"3.{name}"] = state[f"3.{name}"].tolist()
+
+    change.__name__ = f"{name}_is_no_tensor"
+    return change
+
+
+def no_tensor_in_a_dense_checkpoint(state: dict[str, Any]) -> None:
+    for key in list(state):
+        if "prune" in key:
+            del state[key]
+    state["3.weight"] = 7
+
+
+def weight_without_values(state: dict[str, Tensor]) -> None:
+    state["3.weight"] = state["3.weight"].to("meta")
+
+
+def field(number: int, value: float) -> Any:
+    def change(state: dict[str, Tensor]) -> None:
+        numbers = state["3.prune_state"]
+        (numbers if isinstance(value, int) else numbers.view(torch.float64))[number] = value
+
+    change.__name__ = f"field_{number}_is_{value}"
+    return change
+
+
 def poison_the_weights(state: dict[str, Tensor]) -> None:
     for key in list(state):
         if "prune" in key:
@@ -313,17 +355,31 @@ DAMAGES = {
     drop_the_dense: "3.prune_dense: expected shape",
     shorten_the_dense: "3.prune_dense: expected shape",
     poison_the_weights: "'3'.*NaN",
+    shorten_the_weight: r"3.weight: expected shape \(5, 64\), got \(2, 64\)",
+    drop_the_weight: "3.weight: expected the weights of 3.prune_state beside it, got none",
+    leave_the_pruning_alone: "3.weight: expected the weights of 3.prune_state beside it, got none",
+    no_tensor("weight"): "3.weight: expected a tensor with values, got .* of type list",
+    no_tensor("prune_mask"): "3.prune_mask: expected a tensor with values, got .* of type list",
+    no_tensor("prune_state"): "3.prune_state: expected a tensor with values, got .* of type list",
+    no_tensor("prune_dense"): "3.prune_dense: expected a tensor with values, got .* of type list",
+    no_tensor_in_a_dense_checkpoint: "3.weight: expected a tensor with values, got 7 of type int",
+    weight_without_values: "3.weight: expected a tensor with values, got a meta tensor",
+    field(8, 2): "3.prune_state: expected in_place from 0 to 1, got in_place 2",
+    field(14, -1): "3.prune_state: expected level from 0 to .*, got level -1",
+    field(15, float("nan")): "3.prune_state: expected asked from 0 to 1, got asked nan",
+    field(15, 1.5): "3.prune_state: expected asked from 0 to 1, got asked 1.5",
 }
 
 
+@pytest.mark.parametrize("options", [{}, {"strict": False}, {"assign": True}], ids=str)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_load_that_does_not_fit_changes_nothing_anywhere(damage: Any) -> None:
+def test_a_load_that_does_not_fit_changes_nothing_anywhere(damage: Any, options: Any) -> None:
     net, _ = trained(updates=0, in_place=False)
     state = clones(trained(updates=0, in_place=False)[0].state_dict())
     damage(state)
     before = clones(net.state_dict())
-    with pytest.raises(prunecell.Error, match=DAMAGES[damage]):
-        net.load_state_dict(state)
+    with pytest.raises(prunecell.Error, match=f"(?s){DAMAGES[damage]}"):
+        net.load_state_dict(state, **options)
     assert_equal(net.state_dict(), before)
 
 
@@ -362,10 +418,44 @@ def test_in_place_may_be_given_up_or_taken_up_with_one_s_own_parameters() -> Non
         model.check()
 
 
-def test_a_wrong_weight_shape_is_reported_by_torch() -> None:
-    net, model = trained(updates=0)
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_wrong_weight_shape_is_reported_by_torch(in_place: bool) -> None:
+    net, model = trained(updates=0, in_place=in_place)
+    before = clones(net.state_dict())
     with pytest.raises(RuntimeError, match=r"size mismatch for 3\.weight"):
         net.load_state_dict({"3.weight": torch.ones(2, 2)}, strict=False)
+    model.check()
+    assert_equal(net.state_dict(), before)
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+@pytest.mark.parametrize("missing", ["head.weight", "embedding.weight"])
+def test_a_tied_weight_may_come_under_one_of_its_names(missing: str, embeddings: bool) -> None:
+    def tied() -> tuple[Tied, prunecell.torch.Model]:
+        net = Tied()
+        model = prunecell.torch.wrap(net, embeddings=embeddings)
+        for cell in model:
+            cell.quantizer = prunecell.PruneCell(**GRADUAL)
+        return net, model
+
+    net, model = tied()
+    model.update(4)
+    state = clones(net.state_dict())
+    fresh, second = tied()
+    del state[missing]
+    fresh.load_state_dict(state, strict=False)
+    assert_equal(fresh.state_dict(), net.state_dict())
+    second.check()
+
+
+def test_a_part_of_a_model_refuses_its_pruning_without_its_weight() -> None:
+    net, model = trained(updates=0)
+    state = trained()[0][3].state_dict()
+    before = clones(net.state_dict())
+    del state["weight"]
+    with pytest.raises(prunecell.InvalidArgument, match=r"^weight: expected the weights of prune"):
+        net[3].load_state_dict(state, strict=False)
+    assert_equal(net.state_dict(), before)
     model.check()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import threading
+from typing import Any
 
+import numpy as np
 import prunecell
 import pytest
 import torch
@@ -105,6 +107,33 @@ def test_decompress_gives_the_same_parameters_and_values_back() -> None:
     assert not list(net.buffers())
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("packing", [torch.no_grad, torch.inference_mode])
+def test_decompressing_in_inference_mode_is_no_obstacle_to_training(
+    packing: Any, in_place: bool, images: Tensor
+) -> None:
+    net = network()
+    model = prunecell.torch.wrap(net)
+    for cell in model:
+        cell.quantizer = prunecell.PruneCell(
+            prune_mode="Static", prune_filler="IterNonStruct", threshold=0.9, in_place=in_place
+        )
+    before = net[3].weight.detach().clone()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    with packing():
+        prunecell.torch.compress(net)
+    with torch.inference_mode():
+        net(images)
+        prunecell.torch.decompress(net)
+    assert torch.equal(net[3].weight, before)
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(images).square().sum().backward()
+        optimizer.step()
+    model.check()
+    assert not torch.equal(net[3].weight, before)
+
+
 def test_a_forward_with_gradients_raises(images: Tensor) -> None:
     net = network()
     pruned(net)
@@ -133,6 +162,29 @@ def test_schedule_and_hooks_rest_and_go_on_after_decompressing(images: Tensor) -
     model.check()
     assert all(f.asked == pytest.approx(0.7) for f in model.figures().values())
     assert not torch.equal(before, net[3].weight)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_quantizer_of_a_compressed_model_refuses_masks_and_states_unchanged(
+    in_place: bool,
+) -> None:
+    net = nn.Sequential(nn.Linear(30, 30))
+    (cell,) = prunecell.torch.wrap(net)
+    one = cell.quantizer = prunecell.PruneCell(
+        prune_mode="Gradual", prune_filler="IterNonStruct", threshold=0.9, in_place=in_place
+    )
+    early = one.state_dict()
+    for _ in range(12):
+        one.end_epoch()
+    before, figures = one.get_pruned_masks(0).copy(), repr(one.figures(0))
+    prunecell.torch.compress(net)
+    with pytest.raises(prunecell.WrongState, match="'0': the model is compressed"):
+        one.set_pruned_masks(0, np.ones((30, 30), dtype=bool))
+    with pytest.raises(prunecell.WrongState, match="'0': the model is compressed"):
+        one.load_state_dict(early)
+    assert one.get_pruned_masks(0) == before
+    assert repr(one.figures(0)) == figures
+    assert one.rises > 0
 
 
 def test_state_dict_of_a_compressed_model_is_dense_and_loading_is_refused() -> None:
@@ -173,6 +225,42 @@ def test_a_shared_weight_is_packed_once() -> None:
     assert net.head.weight is net.embedding.weight
 
 
+class Head(nn.Module):
+    """No cell, but a holder of one's weight."""
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs @ self.weight.T
+
+
+def held_by_a_head() -> nn.Module:
+    net = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
+    return net.append(Head(net[0].weight))
+
+
+def held_under_another_name() -> nn.Module:
+    net = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
+    net[1].register_parameter("twin", net[0].weight)
+    return net
+
+
+@pytest.mark.parametrize("make", [held_by_a_head, held_under_another_name])
+def test_a_weight_that_is_no_cell_s_alone_stays_dense(make: Any) -> None:
+    net = make()
+    pruned(net)
+    inputs, state = torch.randn(3, 16), prunecell.torch.dense_state_dict(net)
+    with torch.no_grad():
+        expected = net(inputs)
+        assert list(prunecell.torch.compress(net)) == ["1"]
+        assert torch.equal(net(inputs), expected)
+    compressed = prunecell.torch.dense_state_dict(net)
+    assert set(compressed) == set(state)
+    assert all(torch.equal(compressed[key], state[key]) for key in state)
+
+
 def test_two_weights_in_one_operation_do_not_share_a_buffer() -> None:
     net = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
     pruned(net, 0.5)
@@ -180,6 +268,50 @@ def test_two_weights_in_one_operation_do_not_share_a_buffer() -> None:
         expected = net[0].weight @ net[1].weight
         prunecell.torch.compress(net)
         assert torch.equal(net[0].weight @ net[1].weight, expected)
+
+
+def transposed(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight.T, net[1].weight.T
+
+
+def in_chunks(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight.chunk(2)[1], net[1].weight
+
+
+def a_row(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight[3], net[1].weight
+
+
+def as_integers(net: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    return net[0].weight.view(torch.uint8), net[1].weight
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("views", [transposed, in_chunks, a_row, as_integers])
+def test_a_view_of_a_weight_keeps_its_values(views: Any, mode: Any, dtype: torch.dtype) -> None:
+    net = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)]).to(dtype)
+    pruned(net, 0.7)
+    with mode():
+        expected = [view.clone() for view in views(net)]
+        prunecell.torch.compress(net)
+        for view, values in zip(views(net), expected, strict=True):
+            assert torch.equal(view, values)
+
+
+def test_a_view_that_another_thread_got_keeps_its_values() -> None:
+    net = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
+    pruned(net, 0.7)
+    kept: list[Tensor] = []
+    with torch.no_grad():
+        expected = net[0].weight.T.clone()
+        prunecell.torch.compress(net)
+        kept.append(net[0].weight.T)
+        other = threading.Thread(target=lambda: kept.append(kept.pop()[:]))
+        other.start()
+        other.join()
+        assert net[1].weight.shape == (8, 8)
+        assert torch.equal(kept[0], expected)
 
 
 def test_one_buffer_serves_all_layers() -> None:

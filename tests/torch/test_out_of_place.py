@@ -223,15 +223,15 @@ def test_a_state_of_the_prune_cell_brings_weights_back() -> None:
     assert torch.equal(dense(net, "0"), full)
 
 
-@pytest.mark.parametrize(
-    "move",
-    [
-        lambda net: net.half(),
-        lambda net: net.double(),
-        lambda net: net.to(torch.bfloat16),
-        lambda net: net.to(memory_format=torch.channels_last),
-    ],
-)
+MOVES: list[Any] = [
+    lambda net: net.half(),
+    lambda net: net.double(),
+    lambda net: net.to(torch.bfloat16),
+    lambda net: net.to(memory_format=torch.channels_last),
+]
+
+
+@pytest.mark.parametrize("move", MOVES)
 def test_full_precision_weights_follow_dtype_and_layout(move: Any) -> None:
     net = network()
     model = pruned(net, **GRADUAL, in_place=False)
@@ -247,12 +247,49 @@ def test_full_precision_weights_follow_dtype_and_layout(move: Any) -> None:
     assert torch.equal(state[kept(model.cells[0])], weight[kept(model.cells[0])])
 
 
+@pytest.mark.parametrize("call", ["end_epoch", "update", "state_dict", "set_pruned_masks"])
+@pytest.mark.parametrize("move", MOVES)
+def test_full_precision_weights_follow_right_after_a_move(move: Any, call: str) -> None:
+    net = network()
+    model = pruned(net, **(GRADUAL | {"stepsize": 4 * (call == "update")}), in_place=False)
+    full = dense(net, "0")
+    move(net)
+    first = model.cells[0].quantizer
+    assert first is not None
+    if call == "end_epoch":
+        model.end_epoch()
+    elif call == "update":
+        model.update(4)
+    elif call == "set_pruned_masks":
+        first.set_pruned_masks(0, np.ones((4, 3, 3, 3), bool))
+    weight, state = net[0].weight, net.state_dict()["0.prune_dense"]
+    assert (state.dtype, state.stride()) == (weight.dtype, weight.stride())
+    assert torch.equal(state, full.to(weight.dtype))
+    model.check()
+    assert model.figures()["0"].asked == pytest.approx(
+        0.4 if call in ("end_epoch", "update") else 0.2
+    )
+    assert torch.equal(weight, torch.where(kept(model.cells[0]), state, 0))
+
+
 def test_attaching_in_inference_mode_is_no_obstacle_to_training() -> None:
     net = network()
     with torch.inference_mode():
         model = pruned(net, in_place=False)
     train(net, optimizer_of(net), 2)
     model.check()
+
+
+def test_loading_in_inference_mode_is_no_obstacle_to_training() -> None:
+    net = network()
+    model = pruned(net, in_place=False)
+    state = clones(net.state_dict())
+    with torch.inference_mode():
+        net.load_state_dict(state)
+        net.load_state_dict(net.state_dict())
+    train(net, optimizer_of(net), 2)
+    model.check()
+    assert not torch.equal(dense(net, "3"), state["3.prune_dense"])
 
 
 def test_identity_trains_as_if_it_were_not_there() -> None:

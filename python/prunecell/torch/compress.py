@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -26,7 +26,8 @@ def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
     A forward expands one weight at a time into a reused buffer: outputs equal those of the dense
     model bit for bit. For inference, under `torch.no_grad()` or `torch.inference_mode()`: a
     forward with gradients raises. Schedules and optimizer hooks rest until `decompress`; gradients
-    are dropped. Weights that would not become smaller stay dense.
+    are dropped. Dense stay weights that would not become smaller, and those that a module which is
+    no cell holds, too, or a cell under another name. A holder outside of `net` is not seen.
 
     Returns:
         For each packed cell, by name, its bytes dense and packed.
@@ -56,10 +57,15 @@ def _packed_modules(net: nn.Module) -> Iterator[nn.Module]:
 def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
     bytes_of: dict[str, tuple[int, int]] = {}
-    for cell in wrap(module, embeddings=True):
-        layer: Any = module.get_submodule(cell.name)
+    layers: dict[str, Any] = {
+        cell.name: module.get_submodule(cell.name) for cell in wrap(module, embeddings=True)
+    }
+    needed = _needed_dense(module, layers.values())
+    for name, layer in layers.items():
         weight = layer._parameters.get("weight")
         if weight is None or weight.dtype not in DTYPES:  # computed from others, or not floating
+            continue
+        if id(weight) in needed:
             continue
         if id(weight) not in packed:
             one = PackedWeight(weight)
@@ -67,6 +73,17 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
                 continue
             values = one.pack()
             packed[id(weight)] = one, values
-            bytes_of[cell.name] = weight.nbytes, one.nbytes
+            bytes_of[name] = weight.nbytes, one.nbytes
         compress_module(layer, *packed[id(weight)])
     return bytes_of
+
+
+def _needed_dense(module: nn.Module, layers: Iterable[nn.Module]) -> set[int]:
+    """The parameters, by id, that are read otherwise than as the weight of a layer."""
+    cells = set(layers)
+    return {
+        id(parameter)
+        for holder in module.modules()
+        for name, parameter in holder._parameters.items()
+        if name != "weight" or holder not in cells
+    }

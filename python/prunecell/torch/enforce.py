@@ -83,6 +83,7 @@ def alike(weight: Tensor, values: Tensor) -> Tensor:
     """`values` with dtype, device and strides of `weight`: themselves, or a copy."""
     if (
         values is not weight
+        and not values.is_inference()
         and values.dtype == weight.dtype
         and values.device == weight.device
         and values.stride() == weight.stride()

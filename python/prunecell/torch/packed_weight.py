@@ -2,7 +2,8 @@
 
 While a module is compressed its class is a subclass whose `weight` is a property: reading it
 expands the packed values into a buffer of the calling thread. A buffer is used again once nothing
-refers to what was expanded into it: an operation that takes two weights at once gets two buffers.
+refers to what was expanded into it, views included: an operation that takes two weights at once
+gets two buffers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -25,10 +28,14 @@ _VALUES = "weight_packed"
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
+_Bytes = npt.NDArray[np.uint8]
+
+
 @dataclass(eq=False)
 class _Buffer:
-    memory: Tensor
-    lent: weakref.ref[Tensor]
+    memory: _Bytes
+    lent: weakref.ref[_Bytes]
+    """The array behind the storage of what was expanded: each view of a tensor keeps it alive."""
 
     @property
     def free(self) -> bool:
@@ -36,28 +43,33 @@ class _Buffer:
 
 
 class _Buffers(threading.local):
-    """The buffers of one thread, by device and dtype."""
+    """The buffers of one thread."""
 
     def __init__(self) -> None:
-        self._pools: dict[Any, list[_Buffer]] = {}
+        self._pool: list[_Buffer] = []
 
     def lend(self, like: Tensor, shape: torch.Size, stride: tuple[int, ...]) -> Tensor:
         """Uninitialized memory of this shape, in a buffer to which nothing refers."""
-        pool = self._pools.setdefault((like.device, like.dtype), [])
-        free = (one for one in pool if one.free)
-        buffer = max(free, key=lambda one: one.memory.numel(), default=None)
+        if like.device.type != "cpu":  # torch's allocators of devices reuse memory themselves
+            return torch.empty_strided(shape, stride, dtype=like.dtype, device=like.device)
+        loan = self._lend_bytes(shape.numel() * like.element_size())
+        return torch.from_numpy(loan).view(like.dtype).as_strided(shape, stride)
+
+    def _lend_bytes(self, nbytes: int) -> _Bytes:
+        free = (one for one in self._pool if one.free)
+        buffer = max(free, key=lambda one: one.memory.nbytes, default=None)
         memory = None if buffer is None else buffer.memory
-        if memory is None or memory.numel() < shape.numel():
-            memory = torch.empty(shape.numel(), dtype=like.dtype, device=like.device)
-        view = torch.as_strided(memory.detach(), shape, stride)
+        if memory is None or memory.nbytes < nbytes:
+            memory = torch.empty(nbytes, dtype=torch.uint8, device="cpu").numpy()  # aligned
         if buffer is not None:
-            pool.remove(buffer)
-        pool.append(_Buffer(memory, weakref.ref(view)))
-        return view
+            self._pool.remove(buffer)
+        loan = memory[:nbytes]
+        self._pool.append(_Buffer(memory, weakref.ref(loan)))
+        return loan
 
     def clear(self) -> None:
         """Gives the memory back."""
-        self._pools.clear()
+        self._pool.clear()
 
 
 _buffers = _Buffers()
@@ -90,7 +102,10 @@ class PackedWeight:
 
     def dense(self, values: Tensor) -> Tensor:
         """The dense weight, in memory of its own."""
-        out = torch.empty_strided(self.shape, self.stride, dtype=values.dtype, device=values.device)
+        with torch.inference_mode(False):  # a parameter may learn from it
+            out = torch.empty_strided(
+                self.shape, self.stride, dtype=values.dtype, device=values.device
+            )
         ops.unpack_weights(values, follow(self.mask, values), out=out)
         return out
 

@@ -393,6 +393,7 @@ class PrunedWeight:
             return weight.detach(), gradient, None
         if not self._is_masked(weight):
             self._collect()
+        self.dense = alike(weight, self.dense)  # `Module.to` leaves the version as it was
         return self.dense, gradient, weight.detach()
 
     # Backward

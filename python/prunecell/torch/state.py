@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import reprlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prunecell import _core
-from prunecell._core import InvalidArgument
+from prunecell._core import InvalidArgument, InvalidType, Mask
 from prunecell.parameters import FILLERS, MODES
 from prunecell.quantizer import CellArrays
 from prunecell.torch.enforce import alike
@@ -48,6 +50,8 @@ _FIELDS = {
     "level": "i",
     "asked": "d",
 }
+# Of the values that are not compared with the cell's own; the native core checks the others.
+_RANGES = {"in_place": (0, 1), "level": (0, 2**63 - 1), "asked": (0, 1)}
 
 _keep_parameters = contextvars.ContextVar("keep_parameters", default=False)
 
@@ -87,7 +91,8 @@ def before_load(
     one: PrunedWeight, _module: nn.Module, given: dict[str, Any], prefix: str, *_: Any
 ) -> None:
     """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
-    one.loading = check(one, given, prefix)
+    # A part of a model gets the keys of its own name, and what shares its weight may have another.
+    one.loading = check(one, given, prefix, whole=not prefix)
     for key in KEYS:
         given.pop(prefix + key, None)
 
@@ -105,30 +110,72 @@ def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> Non
     one.enforce()
 
 
-def check(one: PrunedWeight, given: dict[str, Any], prefix: str) -> Loading | None:
+def check(
+    one: PrunedWeight, given: dict[str, Any], prefix: str, *, whole: bool = True
+) -> Loading | None:
     """What `given` brings; None: nothing.
+
+    Args:
+        one: The weight.
+        given: A state_dict.
+        prefix: Of the keys of the weight's module.
+        whole: Whether `given` has the keys of all modules that may share the weight.
 
     Raises:
         InvalidArgument: It does not fit the cell.
         UnreachableThreshold: Of weights that are to be pruned anew.
     """
-    weight, mask, values, dense = (given.get(prefix + key) for key in ("weight", *KEYS))
+    weight, mask, values, dense = (_tensor(given, prefix + key) for key in ("weight", *KEYS))
     if values is None:
         if mask is not None:
             raise InvalidArgument(f"{prefix}{MASK}: expected {prefix}{STATE} beside it, got none")
-        return None if weight is None else Loading(_rebuilt(one, weight), None)
+        if weight is None or weight.shape != one.weight.shape:
+            return None  # a dense weight of a wrong shape is for load_state_dict to report
+        return Loading(_rebuilt(one, weight), None)
     decoded = _decode(values, prefix + STATE)
+    if weight is not None:
+        _check_shape(prefix + "weight", one.weight.shape, weight)
     if one.mask is not None and mask is not None:
         _check_shape(prefix + MASK, one.mask.saved().shape, mask)
     if one.dense is not None and not decoded["in_place"]:
         _check_shape(prefix + DENSE, one.weight.shape, dense)
     saved = _merged(one, decoded, mask)
+    trial = one.quantizer._core.copy()
     try:
-        one.quantizer._core.copy().load(saved, _keep_parameters.get())
+        trial.load(saved, _keep_parameters.get())
     except InvalidArgument as error:
         hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
         raise InvalidArgument(f"cell {prefix.rstrip('.')!r}: {error}{hint}") from None
+    if weight is None and whole and not _shares(given, trial.mask(one.index)):
+        raise InvalidArgument(
+            f"{prefix}weight: expected the weights of {prefix}{STATE} beside it, got none"
+        )
     return Loading(saved, dense)
+
+
+def _tensor(given: dict[str, Any], key: str) -> Tensor | None:
+    value = given.get(key)
+    if key not in given or (isinstance(value, Tensor) and not value.is_meta):
+        return value
+    got = f"{reprlib.repr(value)} of type {type(value).__name__}"
+    if isinstance(value, Tensor):
+        got = "a meta tensor"
+    raise InvalidType(f"{key}: expected a tensor with values, got {got}")
+
+
+def _shares(given: dict[str, Any], mask: Mask | None) -> bool:
+    """Whether `given` has weights pruned by the mask, as where it names a shared weight once."""
+    if mask is None:
+        return True
+    pruned = ~torch.from_numpy(np.asarray(mask))
+    return any(
+        isinstance(value, Tensor)
+        and value.shape == pruned.shape
+        and not key.endswith(DENSE)
+        and not value.is_meta
+        and not value.detach().cpu()[pruned].any()
+        for key, value in given.items()
+    )
 
 
 def _check_shape(key: str, expected: tuple[int, ...], given: Tensor | None) -> None:
@@ -143,8 +190,8 @@ def _rebuilt(one: PrunedWeight, weight: Tensor) -> dict[str, Any] | None:
     A trial: nothing changes yet, and the other tensors of the PruneCell take no part.
     """
     cell = one.quantizer
-    if cell.driven or cell.prune_filler == "None" or weight.shape != one.weight.shape:
-        return None  # a wrong shape is for load_state_dict to report
+    if cell.driven or cell.prune_filler == "None":
+        return None
     trial = cell._core.copy()
     memory: list[CellArrays] = [(None, None, None)] * trial.tensor_count
     for other in range(trial.tensor_count):
@@ -176,6 +223,7 @@ def _encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
     if one.mask is not None:
         out[prefix + MASK] = torch.from_numpy(one.mask.saved())
     if one.dense is not None:
+        one.dense = alike(one.weight, one.dense)
         out[prefix + DENSE] = one.dense
     return out
 
@@ -204,6 +252,11 @@ def _decode(values: Tensor, key: str) -> dict[str, Any]:
     if out["prune_mode"] not in range(len(MODES)) or out["prune_filler"] not in range(len(FILLERS)):
         raise InvalidArgument(f"{key}: expected numbers of a known mode and filler")
     out["prune_mode"], out["prune_filler"] = MODES[out["prune_mode"]], FILLERS[out["prune_filler"]]
+    for name, (low, high) in _RANGES.items():
+        if not low <= out[name] <= high:  # NaN neither
+            raise InvalidArgument(
+                f"{key}: expected {name} from {low} to {high}, got {name} {out[name]}"
+            )
     out["in_place"] = bool(out["in_place"])
     return out
 
