@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import operator
-import reprlib
 import warnings
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 import numpy as np
 
 from prunecell import _core
-from prunecell._core import Figures, InvalidArgument, InvalidType, Mask, WrongState
+from prunecell._core import Figures, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.ops import empty_twin
 from prunecell.parameters import UNUSED, Parameters
+from prunecell.saved_state import check_state
 
 T = TypeVar("T")
 Array = Any
@@ -275,7 +273,7 @@ class PruneCell:
             InvalidArgument: Other parameters (each is named), other shapes, a mask that does not
                 fit its count, a tensor that is not initialized. Nothing is changed.
         """
-        _check_state(state)
+        check_state(state)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.load(state, keep_parameters)
         self._core.propagate(arrays)
@@ -382,75 +380,3 @@ def end_epoch(cells: list[PruneCell]) -> None:
     for cell in cells:
         cell._updates += 1
         cell._written()
-
-
-# The values of a state by their types; the native core checks their ranges, shapes and masks.
-_STATE = {
-    "format": "an integer",
-    "current": "a number",
-    "rises": "an integer",
-    "counter": "an integer",
-    "parameters": "a dict",
-    "tensors": "a list",
-}
-_PARAMETERS = {
-    "prune_mode": "a word",
-    "prune_filler": "a word",
-    "threshold": "a number",
-    "delta": "a number",
-    "start": "a number",
-    "stepsize": "an integer",
-    "gamma": "a number",
-    "in_place": "True or False",
-    "seed": "an integer from 0 to 2**64 - 1",
-}
-_TENSOR = {
-    "shape": "a tuple of integers",
-    "zeros": "an integer",
-    "level": "an integer",
-    "asked": "a number",
-    "initialized": "True or False",
-    "mask": "integers or None",
-}
-_FITS: dict[str, Callable[[Any], bool]] = {
-    "a dict": lambda value: isinstance(value, dict),
-    "a list": lambda value: isinstance(value, list | tuple),
-    "a word": lambda value: isinstance(value, str),
-    "a number": lambda value: not isinstance(value, str | bytes) and type(float(value)) is float,
-    "an integer": lambda value: -(2**63) <= operator.index(value) < 2**63,
-    "an integer from 0 to 2**64 - 1": lambda value: 0 <= operator.index(value) < 2**64,
-    "True or False": lambda value: bool(value) == value,
-    "a tuple of integers": lambda value: all(operator.index(n) >= 0 for n in value),
-    "integers or None": lambda value: value is None or np.asarray(value).dtype.kind in "iu",
-}
-
-
-def _check_state(state: object) -> None:
-    """Refuses by name what has another type than `PruneCell.state_dict` gives."""
-    _check_value("state", state, "a dict")
-    checked = cast(dict[str, Any], state)
-    _check_values("state", checked, _STATE)
-    _check_values("state['parameters']", checked["parameters"], _PARAMETERS)
-    for number, tensor in enumerate(checked["tensors"]):
-        name = f"state['tensors'][{number}]"
-        _check_value(name, tensor, "a dict")
-        _check_values(name, tensor, _TENSOR)
-        if not tensor["initialized"]:
-            raise InvalidArgument(f"{name}['initialized']: expected True, got False")
-
-
-def _check_values(name: str, values: dict[str, Any], expected: dict[str, str]) -> None:
-    for key, kind in expected.items():
-        if key not in values:
-            raise InvalidArgument(f"{name}[{key!r}]: expected {kind}, got none")
-        _check_value(f"{name}[{key!r}]", values[key], kind)
-
-
-def _check_value(name: str, value: object, kind: str) -> None:
-    try:
-        if _FITS[kind](value):
-            return
-    except (TypeError, ValueError, OverflowError):
-        pass
-    got = f"{reprlib.repr(value)} of type {type(value).__name__}"
-    raise InvalidType(f"{name}: expected {kind}, got {got}, another type than state_dict gave")
