@@ -198,7 +198,7 @@ void PruneCell::load(const CellState& state, bool keep_parameters) {
   for (std::size_t t = 0; t < tensors_.size(); ++t) {
     Tensor& tensor = tensors_[t];
     tensor.initialized = state.tensors[t].initialized;
-    tensor.figures = state.tensors[t].figures;
+    tensor.figures = parameters().mode == Mode::identity ? Figures{} : state.tensors[t].figures;
     tensor.figures.size = element_count(tensor.shape);
     if (masks.empty() || !tensor.initialized) continue;
     if (tensor.mask)

@@ -239,6 +239,17 @@ TEST_CASE("training resumed from a state or a copy continues bit for bit") {
   }
 }
 
+TEST_CASE("an identity cell that takes over a pruned state has pruned nothing") {
+  Trained pruned(gradual(), two_tensors());
+  pruned.initialize();
+  Trained identity({.mode = Mode::identity}, two_tensors());
+  identity.cell.load(pruned.cell.save(), true);
+  CHECK(identity.cell.figures(0).zeros == 0);
+  CHECK(identity.cell.figures(0).asked == 0);
+  CHECK(identity.cell.figures(0).size == 5000);
+  CHECK_FALSE(identity.cell.mask(0));
+}
+
 TEST_CASE("a state that does not fit is refused and changes nothing") {
   Trained source(gradual(), two_tensors()), run(gradual(), two_tensors());
   source.initialize();
