@@ -256,6 +256,16 @@ def test_a_mask_of_the_user_is_enforced_and_only_grows_in_place() -> None:
         cell.set_pruned_masks(1, chosen)
 
 
+@pytest.mark.parametrize("kind", ["float32", "int64", "<U5"])
+def test_a_mask_that_is_no_array_of_bool_is_refused(kind: str) -> None:
+    cell = made([normal()], prune_mode="Static", threshold=0.5)
+    before = cell.get_pruned_masks().copy()
+    words = f"mask: expected a Mask or an array of bool, got {kind}"
+    with pytest.raises(prunecell.InvalidType, match=words):
+        cell.set_pruned_masks(0, np.zeros((6, 50), dtype=kind))
+    assert cell.get_pruned_masks() == before
+
+
 def test_with_the_filler_none_the_mask_is_the_users_alone() -> None:
     weights = normal()
     cell = made([weights], **(GRADUAL | {"prune_filler": "None"}))

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast, overload
 import numpy as np
 
 from prunecell import _core
-from prunecell._core import Figures, Mask, WrongState
+from prunecell._core import Figures, InvalidType, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.ops import empty_twin
 from prunecell.parameters import UNUSED, Parameters
@@ -218,12 +218,17 @@ class PruneCell:
         return Mask(self._core.shape(index)) if mask is None else mask
 
     def set_pruned_masks(self, index: int, mask: Mask | Array) -> None:
-        """Replaces a mask by yours, a `Mask` or an array of bool, and enforces it.
+        """Replaces a mask by yours and enforces it. In place, the next rise only adds zeros to it.
 
-        In place, the next rise only adds zeros to it.
+        Args:
+            index: Number of the tensor.
+            mask: A `Mask`, or an array of bool, True for what stays; of the weights' shape.
         """
         if not isinstance(mask, Mask):
-            mask = Mask.from_array(np.asarray(mask, dtype=bool))
+            kept = np.asarray(mask)
+            if kept.dtype != bool:
+                raise InvalidType(f"mask: expected a Mask or an array of bool, got {kept.dtype}")
+            mask = Mask.from_array(kept)
         number = self._index(index)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.set_mask(number, mask)
