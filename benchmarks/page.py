@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 from pathlib import Path
-from statistics import median
 from string import Template
 
 from targets import TARGETS, Results, Row, Target
@@ -75,12 +75,12 @@ def sources(results: Results, files: dict[str, Path], docs: Path) -> str:
     return "\n".join(lines)
 
 
-def verdict(target: Target, worst: float, middle: float) -> str:
+def verdict(target: Target, worst: float, median: float) -> str:
     if worst <= target.reaching:
         return "reached"
     if worst <= target.target:
         return "met"
-    return "met by the median, missed by the worst" if middle <= target.target else "missed"
+    return "met by the median, missed by the worst" if median <= target.target else "missed"
 
 
 def target_table(results: Results) -> str:
@@ -91,9 +91,9 @@ def target_table(results: Results) -> str:
         if not found:
             rows.append([target.work, *limits, "-", "-", "not measured"])
             continue
-        middle, (worst, row) = found[len(found) // 2][0], found[-1]
-        measured = [number(middle), f"{number(worst)} ({name_of(row)})"]
-        rows.append([target.work, *limits, *measured, verdict(target, worst, middle)])
+        median, (worst, row) = found[len(found) // 2][0], found[-1]
+        measured = [number(median), f"{number(worst)} ({name_of(row)})"]
+        rows.append([target.work, *limits, *measured, verdict(target, worst, median)])
     head = ["work", "target", "reaching for", "median row", "worst row", "verdict"]
     return table(head, rows)
 
@@ -134,11 +134,12 @@ def bound(results: Results) -> str:
     rows = [row for row in results.get("kernels", {"rows": []})["rows"] if "over_bound" in row]
     if not rows:
         return "not measured"
-    in_scales = median(row["bound_us"] / row["floor_us"] for row in rows)
+    in_scales = statistics.median(row["bound_us"] / row["floor_us"] for row in rows)
     over = [row["over_bound"] for row in rows]
     return (
-        f"{number(in_scales)} x scale in the median; the operation takes {number(median(over))} of "
-        f"that in the median, {number(max(over))} in the worst row"
+        f"{number(in_scales)} x scale in the median; the operation takes "
+        f"{number(statistics.median(over))} of that in the median, {number(max(over))} in the "
+        "worst row"
     )
 
 

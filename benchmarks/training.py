@@ -83,8 +83,8 @@ class Trained:
 def keep_memory() -> None:
     """Has the C library keep what is freed, up to blocks of 32 MiB.
 
-    It may return the memory of activations to the system at the end of each step. To get it back
-    then takes as long as a third of a step of LeNet, in page faults, and whether that happens
+    It may return the memory of activations to the system at the end of each step, and get it back
+    in the next, page by page. That takes a good part of a small step, and whether it happens
     depends on what was allocated behind them: on chance.
     """
     trim_threshold, mmap_threshold = -1, -3  # of malloc.h

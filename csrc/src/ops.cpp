@@ -45,8 +45,8 @@ void check_apart(const Part& what, const TensorView& view, const TensorView& oth
   const auto begin = [](const TensorView& v) { return reinterpret_cast<std::uintptr_t>(v.data); };
   const auto end = [&](const TensorView& v) { return begin(v) + std::size_t(v.size) * item_size(v.dtype); };
   if (begin(view) >= end(other) || begin(other) >= end(view)) return;
-  const bool same = view.data == other.data && view.size == other.size && view.dtype == other.dtype &&
-                    view.layout.channels == other.layout.channels && view.layout.positions == other.layout.positions;
+  const bool same =
+      view.data == other.data && view.size == other.size && view.dtype == other.dtype && view.layout == other.layout;
   if (!same) refuse(what, std::string("other memory than ") + other_name, "some that overlaps it");
 }
 

@@ -246,7 +246,7 @@ void PruneCell::check_tensors(const Context& context, std::span<const CellTensor
     const std::int64_t size = tensors_[t].figures.size;
     const auto fits = [&](const TensorView& view) {
       return view.size == size && view.dtype == weights.dtype && view.device == weights.device &&
-             view.layout.channels == weights.layout.channels && view.layout.positions == weights.layout.positions;
+             view.layout == weights.layout;
     };
     const auto part = [&](const char* name) { return Part{tensors_[t].name, t, name}; };
     check_view(part("weights"), weights, context);

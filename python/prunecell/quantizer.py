@@ -167,8 +167,7 @@ class PruneCell:
 
     def propagate(self) -> None:
         """Enforces the masks on the weights (or fills the buffers of pruned weights): forward."""
-        self._core.propagate(self._arrays())
-        self._written()
+        self._enforce(self._arrays())
         if (
             self._core.idle_enforcements == _IDLE_LIMIT
             and self.prune_mode == "Gradual"
@@ -232,8 +231,7 @@ class PruneCell:
         number = self._index(index)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.set_mask(number, mask)
-        self._core.propagate(arrays)
-        self._written()
+        self._enforce(arrays)
 
     def get_current_threshold(self) -> float:
         """Share that the masks are asked to prune now, a float32 value."""
@@ -281,8 +279,7 @@ class PruneCell:
         check_state(state)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.load(state, keep_parameters)
-        self._core.propagate(arrays)
-        self._written()
+        self._enforce(arrays)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PruneCell:
         new = PruneCell.__new__(PruneCell)
@@ -345,6 +342,10 @@ class PruneCell:
 
     def _index(self, value: object) -> int:
         return parse_index(value, len(self._held))
+
+    def _enforce(self, arrays: list[CellArrays]) -> None:
+        self._core.propagate(arrays)
+        self._written()
 
     def _written(self) -> None:
         for source in self._sources.values():

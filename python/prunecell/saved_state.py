@@ -79,5 +79,10 @@ def _check_value(name: str, value: object, kind: str) -> None:
             return
     except (TypeError, ValueError, OverflowError):
         pass
-    got = f"{reprlib.repr(value)} of type {type(value).__name__}"
+    got = shown(value)
     raise InvalidType(f"{name}: expected {kind}, got {got}, another type than state_dict gave")
+
+
+def shown(value: object) -> str:
+    """A value, cut short, and its type: for errors."""
+    return f"{reprlib.repr(value)} of type {type(value).__name__}"

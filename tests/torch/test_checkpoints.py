@@ -306,6 +306,12 @@ def leave_the_pruning_alone(state: dict[str, Tensor]) -> None:
             del state[key]
 
 
+def leave_the_pruning_out(state: dict[str, Any]) -> None:
+    for key in list(state):
+        if "prune" in key:
+            del state[key]
+
+
 def no_tensor(name: str) -> Any:
     def change(state: dict[str, Any]) -> None:
         state[f"3.{name}"] = state[f"3.{name}"].tolist()
@@ -315,9 +321,7 @@ def no_tensor(name: str) -> Any:
 
 
 def no_tensor_in_a_dense_checkpoint(state: dict[str, Any]) -> None:
-    for key in list(state):
-        if "prune" in key:
-            del state[key]
+    leave_the_pruning_out(state)
     state["3.weight"] = 7
 
 
@@ -335,9 +339,7 @@ def field(number: int, value: float) -> Any:
 
 
 def poison_the_weights(state: dict[str, Tensor]) -> None:
-    for key in list(state):
-        if "prune" in key:
-            del state[key]
+    leave_the_pruning_out(state)
     state["3.weight"] = torch.full_like(state["3.weight"], torch.nan)
 
 

@@ -53,6 +53,7 @@ struct Layout {
   std::int64_t positions = 1;
 
   bool row_major() const { return channels == 1 || positions == 1; }
+  bool operator==(const Layout&) const = default;
 };
 
 /// Dense weights, gradients or buffers: `size` elements of `dtype` at `data`, any alignment.

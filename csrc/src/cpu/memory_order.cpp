@@ -105,10 +105,7 @@ bool scattered(const TensorView& view) { return view.data && !view.layout.row_ma
 }  // namespace
 
 bool alike(const Job& job) {
-  const auto fits = [&](const TensorView& view) {
-    return !view.data || (view.layout.channels == job.weights.layout.channels &&
-                          view.layout.positions == job.weights.layout.positions);
-  };
+  const auto fits = [&](const TensorView& view) { return !view.data || view.layout == job.weights.layout; };
   return fits(job.out) && fits(job.otherwise);
 }
 

@@ -165,15 +165,23 @@ class _Hook:
         return (_Hook, (self.owner, module, module._parameters.get("weight")))
 
     def __call__(self, module: nn.Module, _args: Any) -> None:
-        if torch.compiler.is_compiling() or getattr(module, "_is_replica", False):
-            return  # a replica of DataParallel holds a copy of the weight, as it was masked
+        if torch.compiler.is_compiling():
+            return
+        if self._module() is not module and self._is_on_replica(module):
+            return
+        self.owner.before_forward(module._parameters.get("weight"))
+
+    def _is_on_replica(self, module: nn.Module) -> bool:
+        """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
+        if "_is_replica" in module.__dict__:  # of DataParallel
+            return True
         if self.owner.gone:
             raise WrongState(
                 f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
                 f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
                 "new module"
             )
-        self.owner.before_forward(module._parameters.get("weight"))
+        return False
 
 
 class PrunedWeight:

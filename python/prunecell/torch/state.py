@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import reprlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from prunecell import _core
 from prunecell._core import InvalidArgument, InvalidType, Mask
 from prunecell.parameters import FILLERS, MODES
 from prunecell.quantizer import CellArrays
+from prunecell.saved_state import shown
 from prunecell.torch.enforce import alike
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ def _tensor(given: dict[str, Any], key: str) -> Tensor | None:
     value = given.get(key)
     if key not in given or (isinstance(value, Tensor) and not value.is_meta):
         return value
-    got = f"{reprlib.repr(value)} of type {type(value).__name__}"
-    if isinstance(value, Tensor):
-        got = "a meta tensor"
+    got = "a meta tensor" if isinstance(value, Tensor) else shown(value)
     raise InvalidType(f"{key}: expected a tensor with values, got {got}")
 
 
