@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
 
 int main(int argc, char** argv) {
@@ -14,7 +15,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (!argument.starts_with(option)) continue;
-    if (argument.size() > option.size()) prunecell::cuda::load_plugin(argument.substr(option.size() + 1));
+    if (argument.size() > option.size())
+      prunecell::cuda::load_plugin(std::filesystem::absolute(argument.substr(option.size() + 1)).string());
     if (!prunecell::cuda::is_available()) {
       std::fprintf(stderr, "%s\n", prunecell::cuda::unavailable_reason().c_str());
       return 1;

@@ -1,5 +1,6 @@
 // Whether there is a CUDA device to run on. The CUDA back end is a library of its own, libprunecell_cuda.so, which is
-// looked for at first use: beside the library (or program) that holds prunecell, then on the system's search path.
+// looked for once, at first use, beside the library (or program) that holds prunecell and nowhere else. If it cannot be
+// loaded, the reason is kept and given at each use.
 #pragma once
 
 #include <string>
@@ -18,8 +19,8 @@ std::string unavailable_reason();
 /// Number of the device that has this memory. Throws DeviceUnavailable, InvalidArgument for memory that is on none.
 int device_of(const void* memory);
 
-/// Takes the plugin from this file instead. Throws DeviceUnavailable where it cannot be loaded or is of another
-/// version, WrongState where another one is in use.
+/// Takes the plugin from this file instead. Throws InvalidArgument for a path that is not absolute, DeviceUnavailable
+/// where it cannot be loaded or is of another version (no code of it runs then), WrongState where another one is in use.
 void load_plugin(const std::string& path);
 
 }  // namespace prunecell::cuda

@@ -1,6 +1,7 @@
 // The plugin's table: checks memory, makes device jobs of jobs, runs the steps of each operation.
 #include "plugin.hpp"
 #include "../check.hpp"
+#include "plugin_mark.hpp"
 #include "steps.hpp"
 
 #include <vector>
@@ -179,8 +180,7 @@ Status copy_on_stream(const Context& context, void* to, const void* from, std::s
   });
 }
 
-constexpr Plugin plugin = {.format = Plugin::current_format,
-                           .version = PRUNECELL_VERSION,
+constexpr Plugin plugin = {.mark = plugin_mark,
                            .device_count = count_devices,
                            .device_of = find_device,
                            .allocate = allocate,

@@ -1,5 +1,5 @@
 // What the CUDA plugin, a library of its own that is loaded at first use, offers to the core. Both are built from one
-// source: the core refuses a plugin of another format or version.
+// source: the core refuses a plugin that does not bear the core's own mark.
 #pragma once
 
 #include "../backend.hpp"
@@ -25,9 +25,7 @@ struct Outcomes {
 };
 
 struct Plugin {
-  static constexpr std::uint32_t current_format = 1;
-  std::uint32_t format;
-  const char* version;
+  const char* mark;  ///< of plugin_mark.hpp
 
   Status (*device_count)(int& count);
   Status (*device_of)(const void* memory, int& device);
