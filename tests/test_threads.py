@@ -205,3 +205,93 @@ def test_the_cell_functions_take_threads_too() -> None:
         _core.initialize([(core, [(work, None, None)])], threads=threads)
         masks.append(core.mask(0))
     assert all(mask == masks[0] for mask in masks)
+
+
+def together(*works: Callable[[], None]) -> None:
+    """Each in a thread of its own, switched as often as can be; what one raises is raised."""
+    start = threading.Barrier(len(works))
+    raised: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            start.wait()
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=120)
+    finally:
+        sys.setswitchinterval(interval)
+    assert not any(thread.is_alive() for thread in threads), "threads wait for each other"
+    if raised:
+        raise raised[0]
+
+
+def gradual_cell(weights: Any, stepsize: int = 37, in_place: bool = True) -> prunecell.PruneCell:
+    cell = prunecell.PruneCell(
+        prune_mode="Gradual",
+        prune_filler="IterNonStruct",
+        threshold=0.9,
+        start=0.1,
+        gamma=0.01,
+        stepsize=stepsize,
+        in_place=in_place,
+    )
+    cell.add_weights(weights)
+    cell.initialize()
+    return cell
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_updates_of_one_cell_by_several_threads_all_count(in_place: bool) -> None:
+    weights = axes.weights("normal", "float32", 2000)
+    shared = gradual_cell(weights.copy(), in_place=in_place)
+    alone = gradual_cell(weights.copy(), in_place=in_place)
+
+    def count() -> None:
+        for _ in range(500):
+            shared.update(1)
+
+    together(*[count] * 4)
+    for _ in range(2000):
+        alone.update(1)
+    assert (shared._core.counter, shared.rises) == (alone._core.counter, alone.rises)
+    assert shared.rises == 2000 // 37
+    assert shared.get_pruned_masks() == alone.get_pruned_masks()
+    assert np.array_equal(shared.get_quantized_weights(), alone.get_quantized_weights())
+
+
+def test_states_taken_while_another_thread_drives_the_cell_are_whole() -> None:
+    shared = gradual_cell(axes.weights("normal", "float32", 2000), stepsize=1)
+    fresh = gradual_cell(axes.weights("normal", "float32", 2000), stepsize=1)
+
+    def drive() -> None:
+        for _ in range(300):
+            shared.update(1)
+            shared.propagate()
+
+    def look() -> None:
+        for _ in range(300):
+            fresh.load_state_dict(shared.state_dict())  # refuses a mask that is not as counted
+            assert fresh.figures().reached >= fresh.get_current_threshold() - 1e-6
+            assert repr(shared)
+
+    together(drive, look)
+
+
+def test_calls_over_the_same_cells_in_any_order_do_not_wait_for_each_other() -> None:
+    cells = [gradual_cell(axes.weights("normal", "float32", 100), stepsize=10) for _ in range(3)]
+
+    def drive(order: list[prunecell.PruneCell]) -> None:
+        for _ in range(400):
+            prunecell.quantizer.update(order, 1)
+
+    together(lambda: drive(cells), lambda: drive(cells[::-1]))
+    assert {(cell.rises, cell._core.counter) for cell in cells} == {(80, 0)}

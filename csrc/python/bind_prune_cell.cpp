@@ -1,12 +1,14 @@
 #include "array.hpp"
 #include "bind.hpp"
 #include "errors.hpp"
+#include "shared_cell.hpp"
 
 #include <prunecell/prune_cell.hpp>
 
 #include <pybind11/stl.h>
 
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,8 +34,8 @@ struct Memory {
   }
 };
 
-Memory weights_of(const PruneCell& cell, const PyTensors& given) {
-  const Access access = cell.parameters().in_place ? Access::write : Access::read;
+Memory weights_of(const SharedCell& cell, const PyTensors& given) {
+  const Access access = cell.in_place ? Access::write : Access::read;
   Memory memory(given.size());
   for (std::size_t t = 0; t < given.size(); ++t) {
     const auto& [weights, gradient, pruned] = given[t];
@@ -51,23 +53,26 @@ Memory gradients_of(const PyTensors& given) {
   return memory;
 }
 
-using PyCalls = std::vector<std::pair<PruneCell*, PyTensors>>;
+using PyCalls = std::vector<std::pair<SharedCell*, PyTensors>>;
 
 /// function(context, calls), with the GIL released.
 template <class Function>
 void with_calls(const PyCalls& given, int threads, Function&& function) {
   std::vector<Memory> memories;
   std::vector<CellCall> calls;
+  std::vector<const SharedCell*> shared;
   memories.reserve(given.size());  // no move: the calls view them
   calls.reserve(given.size());
   for (const auto& [cell, tensors] : given) {
     if (!cell) throw InvalidType("calls: expected a PruneCell, got None");
-    calls.push_back({cell, memories.emplace_back(weights_of(*cell, tensors)).tensors});
+    shared.push_back(cell);
+    calls.push_back({SharedCells::cell(*cell), memories.emplace_back(weights_of(*cell, tensors)).tensors});
   }
   Context context{.threads = threads};
   for (const Memory& memory : memories)
     if (context.device == Device{}) context = context_of(memory.arrays, threads);
-  py::gil_scoped_release nogil;
+  const py::gil_scoped_release nogil;
+  const SharedCells ours(std::move(shared));
   function(context, std::span<const CellCall>(calls));
 }
 
@@ -78,11 +83,8 @@ py::array_t<std::uint8_t> to_array(const std::vector<std::byte>& bytes, const Sh
   return out;
 }
 
-py::dict save(const PruneCell& cell) {
-  const CellState state = [&] {
-    py::gil_scoped_release nogil;  // a device may have to finish first
-    return cell.save();
-  }();
+py::dict save(const SharedCell& shared) {
+  const CellState state = shared.work([](const PruneCell& cell) { return cell.save(); });
   const Parameters& p = state.parameters;
   py::dict parameters, out;
   parameters["prune_mode"] = name(p.mode);
@@ -155,6 +157,12 @@ CellState state_of(const py::dict& given) {
   }
 }
 
+/// A property that is read at once.
+template <class Read>
+auto asks(Read read) {
+  return [read](const SharedCell& shared) { return shared.ask(read); };
+}
+
 }  // namespace
 
 void bind_prune_cell(py::module_& module) {
@@ -170,50 +178,93 @@ void bind_prune_cell(py::module_& module) {
             .format(f.asked, f.reached(), f.zeros, f.size, f.level, f.overshoot());
       });
 
-  py::class_<PruneCell>(module, "PruneCell", "Schedule and masks of one or more tensors (prune_cell.hpp).")
-      .def(py::init([](const py::dict& parameters) { return PruneCell(parameters_of(parameters)); }),
+  py::class_<SharedCell>(module, "PruneCell",
+                         "Schedule and masks of one or more tensors (prune_cell.hpp). Threads may share one.")
+      .def(py::init([](const py::dict& parameters) {
+             return std::make_unique<SharedCell>(PruneCell(parameters_of(parameters)));
+           }),
            py::arg("parameters"))
-      .def("copy", [](const PruneCell& cell) { return PruneCell(cell); })
-      .def("add_tensor", &PruneCell::add_tensor, py::arg("shape"), py::arg("name") = "")
-      .def("drop_tensor", &PruneCell::drop_tensor, py::arg("tensor"))
+      .def("copy",
+           [](const SharedCell& shared) {
+             return std::make_unique<SharedCell>(shared.work([](const PruneCell& cell) { return cell; }));
+           })
+      .def(
+          "add_tensor",
+          [](const SharedCell& shared, const Shape& shape, const std::string& name) {
+            return shared.ask([&](PruneCell& cell) { return cell.add_tensor(shape, name); });
+          },
+          py::arg("shape"), py::arg("name") = "")
+      .def(
+          "drop_tensor",
+          [](const SharedCell& shared, std::size_t t) { shared.ask([=](PruneCell& cell) { cell.drop_tensor(t); }); },
+          py::arg("tensor"))
       .def(
           "propagate",
-          [](PruneCell& cell, const PyTensors& tensors, int threads) {
-            const Memory memory = weights_of(cell, tensors);
+          [](const SharedCell& shared, const PyTensors& tensors, int threads) {
+            const Memory memory = weights_of(shared, tensors);
             const Context context = context_of(memory.arrays, threads);
-            py::gil_scoped_release nogil;
-            cell.propagate(context, memory.tensors);
+            shared.work([&](PruneCell& cell) { cell.propagate(context, memory.tensors); });
           },
           py::arg("tensors"), py::arg("threads") = 0)
       .def(
           "back_propagate",
-          [](PruneCell& cell, const PyTensors& tensors, int threads) {
+          [](const SharedCell& shared, const PyTensors& tensors, int threads) {
             const Memory memory = gradients_of(tensors);
             const Context context = context_of(memory.arrays, threads);
-            py::gil_scoped_release nogil;
-            cell.back_propagate(context, memory.tensors);
+            shared.work([&](PruneCell& cell) { cell.back_propagate(context, memory.tensors); });
           },
           py::arg("tensors"), py::arg("threads") = 0)
-      .def("due", &PruneCell::due, py::arg("batch_size"))
-      .def("set_mask", &PruneCell::set_mask, py::arg("tensor"), py::arg("mask"))
       .def(
-          "mask", [](const PruneCell& cell, std::size_t tensor) { return cell.mask(tensor); }, py::arg("tensor"),
-          py::return_value_policy::reference_internal)
+          "due",
+          [](const SharedCell& shared, std::int64_t batch_size) {
+            return shared.ask([=](const PruneCell& cell) { return cell.due(batch_size); });
+          },
+          py::arg("batch_size"))
+      .def(
+          "set_mask",
+          [](const SharedCell& shared, std::size_t tensor, const Mask& mask) {
+            shared.work([&](PruneCell& cell) { cell.set_mask(tensor, mask); });
+          },
+          py::arg("tensor"), py::arg("mask"))
+      .def(
+          "mask",
+          [](const SharedCell& shared, std::size_t tensor) {
+            return shared.ask([=](const PruneCell& cell) { return cell.mask(tensor); });
+          },
+          py::arg("tensor"), py::return_value_policy::reference_internal)
       .def("save", &save)
       .def(
-          "load", [](PruneCell& cell, const py::dict& state, bool keep) { cell.load(state_of(state), keep); },
+          "load",
+          [](const SharedCell& shared, const py::dict& given, bool keep) {
+            const CellState state = state_of(given);
+            shared.work([&](PruneCell& cell) { cell.load(state, keep); });
+          },
           py::arg("state"), py::arg("keep_parameters") = false)
-      .def_property_readonly("initialized", &PruneCell::initialized)
-      .def_property_readonly("current", [](const PruneCell& cell) { return cell.schedule().current(); })
-      .def_property_readonly("rises", [](const PruneCell& cell) { return cell.schedule().rises(); })
-      .def_property_readonly("counter", [](const PruneCell& cell) { return cell.schedule().counter(); })
-      .def_property_readonly("tensor_count", &PruneCell::tensor_count)
-      .def_property_readonly("idle_enforcements", &PruneCell::idle_enforcements)
+      .def_property_readonly("initialized", asks([](const PruneCell& cell) { return cell.initialized(); }))
+      .def_property_readonly("current", asks([](const PruneCell& cell) { return cell.schedule().current(); }))
+      .def_property_readonly("rises", asks([](const PruneCell& cell) { return cell.schedule().rises(); }))
+      .def_property_readonly("counter", asks([](const PruneCell& cell) { return cell.schedule().counter(); }))
+      .def_property_readonly("tensor_count", asks([](const PruneCell& cell) { return cell.tensor_count(); }))
+      .def_property_readonly("idle_enforcements", asks([](const PruneCell& cell) { return cell.idle_enforcements(); }))
       .def(
-          "shape", [](const PruneCell& cell, std::size_t t) { return shape_tuple(cell.shape(t)); }, py::arg("tensor"))
-      .def("name", &PruneCell::tensor_name, py::arg("tensor"))
-      .def("figures", &PruneCell::figures, py::arg("tensor"), py::call_guard<py::gil_scoped_release>())
-      .def("wait", &PruneCell::wait, py::call_guard<py::gil_scoped_release>());
+          "shape",
+          [](const SharedCell& shared, std::size_t t) {
+            return shape_tuple(shared.ask([=](const PruneCell& cell) { return Shape(cell.shape(t)); }));
+          },
+          py::arg("tensor"))
+      .def(
+          "name",
+          [](const SharedCell& shared, std::size_t t) {
+            return shared.ask([=](const PruneCell& cell) { return std::string(cell.tensor_name(t)); });
+          },
+          py::arg("tensor"))
+      .def(
+          "figures",
+          [](const SharedCell& shared, std::size_t t) {
+            return shared.work([=](const PruneCell& cell) { return Figures(cell.figures(t)); });
+          },
+          py::arg("tensor"))
+      .def("wait", [](const SharedCell& shared) { shared.work([](const PruneCell& cell) { cell.wait(); }); });
 
   module.def(
       "initialize",

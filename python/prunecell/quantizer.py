@@ -79,6 +79,10 @@ class PruneCell:
 
     Every parameter can be read as an attribute of its name.
 
+    Once its tensors are added, threads may share a cell: calls take effect one after the other, in
+    whatever order they come. A `Mask` or an array read meanwhile may show a change half done. The
+    cells of a model are for one thread at a time, as its modules are.
+
     Raises:
         InvalidType: An unknown parameter, or a value of the wrong type.
         InvalidArgument: A value out of range.

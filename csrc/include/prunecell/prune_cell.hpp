@@ -13,6 +13,9 @@
 // rise is counted when it is asked for; where its threshold turns out to be unreachable, the device has written
 // nothing, and the next call that asks what became of it (wait, figures, save, set_mask, initialize, another rise)
 // throws, the cells of the call being as before it. Each call takes effect in the order of its stream.
+//
+// A cell holds no lock: one thread at a time calls it, const members too, which may take over the results of a rebuild.
+// Different cells may be called by different threads. (The Python class locks: there, threads may share a cell.)
 #pragma once
 
 #include <prunecell/mask.hpp>
