@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from typing import Any
 
@@ -190,3 +192,60 @@ def test_later_rounds_refuse_totals_that_lack_a_participant() -> None:
         search.advance(sum(search.count(part) for part in parts))
     whole = prunecell.build_mask(np.concatenate(parts), threshold=0.5, delta=1e-6)
     assert sum(int((np.abs(part) <= search.limit).sum()) for part in parts) == whole.zeros
+
+
+def test_a_search_pickled_between_rounds_continues_bit_for_bit() -> None:
+    weights = np.random.default_rng(3).normal(0, 1, 5000).astype(np.float32)
+    for delta in (0.01, 1e-6):
+        straight, moved = (LevelSearch(5000, 0.5, delta) for _ in range(2))
+        while not straight.done:
+            moved = pickle.loads(pickle.dumps(moved))
+            counters = straight.count(weights)
+            assert np.array_equal(moved.count(weights), counters)
+            straight.advance(counters)
+            moved.advance(counters)
+            assert moved.__getstate__() == straight.__getstate__()
+        for ended in (moved, pickle.loads(pickle.dumps(moved)), copy.deepcopy(moved)):
+            assert (ended.done, ended.rounds) == (True, straight.rounds)
+            assert (ended.level, ended.limit, ended.need) == (
+                straight.level,
+                straight.limit,
+                straight.need,
+            )
+
+
+def damaged_states() -> dict[str, Any]:
+    search = LevelSearch(10_000, 0.5, 1e-6)
+    weights = np.random.default_rng(3).normal(0, 1, 10_000).astype(np.float32)
+    search.advance(search.count(weights))
+    assert not search.done
+    state = search.__getstate__()
+    names = ["format", "size", "threshold", "delta", "rounds", "first", "below", "inside"]
+    damaged: dict[str, Any] = {"no tuple": 5, "too short": state[:-1], "too long": (*state, 0)}
+    for number, name in enumerate(names):
+        for wrong in ("x", None, -1, 2**40, float("nan"), 2**70):
+            if name == "delta" and isinstance(wrong, int) and wrong > 0:
+                continue  # this one has the same first bracket
+            changed = [*state]
+            changed[number] = wrong
+            damaged[f"{name} {wrong}"] = tuple(changed)
+    shifted = dict(enumerate(state))
+    damaged["first within a bracket"] = tuple((shifted | {5: state[5] + 1}).values())
+    damaged["too few weights in question"] = tuple((shifted | {7: 1}).values())
+    damaged["too many weights below"] = tuple((shifted | {6: 5000}).values())
+    damaged["rounds after the last"] = tuple((shifted | {4: 4}).values())
+    damaged["counted before the first round"] = tuple((shifted | {4: 0, 5: 0}).values())
+    return damaged
+
+
+@pytest.mark.parametrize("which", damaged_states())
+def test_a_damaged_pickled_state_is_refused(which: str) -> None:
+    blank = LevelSearch.__new__(LevelSearch)
+    with pytest.raises(ValueError, match=r"state: expected|size: expected|threshold|delta"):
+        blank.__setstate__(damaged_states()[which])
+
+
+@pytest.mark.parametrize("totals", ["words", None, [0.5] * LevelSearch.counter_count])
+def test_totals_that_are_no_integers_are_refused(totals: Any) -> None:
+    with pytest.raises(prunecell.InvalidType, match="totals: expected an array of int64"):
+        LevelSearch(10, 0.5, 0.01).advance(totals)

@@ -110,6 +110,14 @@ def test_classes(name: str) -> None:
             assert_alike(node, getattr(running, member))
 
 
+def test_everything_of_a_level_search_is_documented() -> None:
+    assert "Raises:" in (_core.LevelSearch.__doc__ or "")
+    for name, member in vars(_core.LevelSearch).items():
+        if not name.startswith("_") and "static_property" not in type(member).__name__:
+            text = [line for line in member.__doc__.splitlines() if "self:" not in line]
+            assert len("".join(text)) > 20, name
+
+
 def test_mypy_accepts_the_package() -> None:
     pytest.importorskip("torch", reason="the adapter is checked against the real torch")
     mypy = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml"]

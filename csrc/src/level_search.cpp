@@ -21,6 +21,22 @@ LevelSearch::LevelSearch(std::int64_t size, float threshold, float delta)
   done_ = need_ == 0;
 }
 
+LevelSearch LevelSearch::resume(const LevelSearchState& state) {
+  LevelSearch search(state.size, state.threshold, state.delta);
+  const auto fits = [&] { return state.first_key >= search.first_ && state.first_key <= search.last_; };
+  // Brackets do not depend on weights: the one of each round is the bucket that holds the last one's first key.
+  while (search.rounds_ < state.rounds && !search.done_ && fits()) {
+    const KeyBracket bracket{search.first_, search.last_};
+    const auto [first, last] = bracket.bucket((state.first_key - bracket.first) >> bracket.shift());
+    search.take(first, last, state.below, state.inside);
+  }
+  const bool counted = state.below >= 0 && state.below < search.need_ && state.inside <= state.size - state.below &&
+                       state.inside >= search.need_ - state.below;
+  if (!(search.save() == state) || (state.rounds > 0 && !counted))
+    refuse("LevelSearch state", "one that a search comes to", "another");
+  return search;
+}
+
 /// What all participants count together is known but for its distribution over the buckets.
 void LevelSearch::check_totals(std::span<const std::int64_t> totals) const {
   const auto refuse_them = [&](const std::string& got) {
@@ -53,11 +69,16 @@ void LevelSearch::advance(std::span<const std::int64_t> totals) {
     const Census census{size_, size_ - beyond[1] - beyond[2] - beyond[3], beyond[1], beyond[2], beyond[3]};
     throw_unreachable_threshold("LevelSearch", threshold_, delta_, need_, census);
   }
+  take(narrowed->bracket.first, narrowed->bracket.last, narrowed->below, narrowed->inside);
+}
+
+/// One round more, which left this bracket.
+void LevelSearch::take(std::uint32_t first, std::uint32_t last, std::int64_t below, std::int64_t inside) {
   ++rounds_;
-  below_ = narrowed->below;
-  inside_ = narrowed->inside;
-  first_ = narrowed->bracket.first;
-  last_ = narrowed->bracket.last;
+  below_ = below;
+  inside_ = inside;
+  first_ = first;
+  last_ = last;
   level_ = semantics::level_of(delta_, first_);
   done_ = semantics::limit_key(delta_, level_) >= last_;
 }

@@ -63,23 +63,54 @@ class Result:
     def changed(self) -> bool: ...
 
 class LevelSearch:
+    """Threshold search over weights that are split in any way; `help(prunecell.LevelSearch)`.
+
+    size >= 0 counts the weights of all participants, threshold is 0 to 1, delta > 0 and finite as
+    float32; else InvalidArgument. Pickled between rounds, it continues bit for bit.
+    """
+
     counter_count: ClassVar[int]
     max_rounds: ClassVar[int]
     def __init__(self, size: int, threshold: float, delta: float) -> None: ...
     @property
-    def done(self) -> bool: ...
+    def done(self) -> bool:
+        """Whether the level is found."""
+
     @property
-    def rounds(self) -> int: ...
+    def rounds(self) -> int:
+        """Rounds so far, 0 to max_rounds."""
+
     @property
-    def need(self) -> int: ...
+    def need(self) -> int:
+        """Weights to prune."""
+
     @property
-    def level(self) -> int: ...
+    def level(self) -> int:
+        """The level k found, >= 0. Raises WrongState until done."""
+
     @property
-    def limit(self) -> float: ...
+    def limit(self) -> float:
+        """Weights with |w| <= limit, a float32 value, are pruned. Raises WrongState until done."""
+
     def count(
         self, weights: Any, old: Mask | None = None, *, threads: int = 0
-    ) -> NDArray[np.int64]: ...
-    def advance(self, totals: ArrayLike) -> None: ...
+    ) -> NDArray[np.int64]:
+        """Counters of this participant's weights: int64[counter_count].
+
+        weights: float16, bfloat16, float32 or float64, of any shape; old: a mask of as many
+        weights, of which the pruned ones count as 0. Raises InvalidType, InvalidArgument, and
+        WrongState where the search is done.
+        """
+
+    def advance(self, totals: ArrayLike) -> None:
+        """Takes the sums of all participants' counters: int64[counter_count].
+
+        Raises InvalidType, InvalidArgument for sums that do not fit (nothing changes),
+        UnreachableThreshold, and WrongState where the search is done.
+        """
+
+    def __getstate__(self) -> tuple[int | float, ...]: ...
+    def __setstate__(self, state: object, /) -> None: ...
 
 class Figures:
     @property

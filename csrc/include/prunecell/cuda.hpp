@@ -20,7 +20,8 @@ std::string unavailable_reason();
 int device_of(const void* memory);
 
 /// Takes the plugin from this file instead. Throws InvalidArgument for a path that is not absolute, DeviceUnavailable
-/// where it cannot be loaded or is of another version (no code of it runs then), WrongState where another one is in use.
+/// where it cannot be loaded or is of another version (no code of it runs then), WrongState where another one is in
+/// use.
 void load_plugin(const std::string& path);
 
 }  // namespace prunecell::cuda

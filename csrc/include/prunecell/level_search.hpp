@@ -23,6 +23,18 @@
 
 namespace prunecell {
 
+/// All that a search needs to continue: see LevelSearch::save().
+struct LevelSearchState {
+  std::int64_t size = 0;
+  float threshold = 0, delta = 0;
+  int rounds = 0;
+  std::uint32_t first_key = 0;
+  std::int64_t below = 0, inside = 0;  ///< weights below the bracket and in it
+
+  friend bool operator==(const LevelSearchState&, const LevelSearchState&) = default;
+};
+
+/// A value. One thread at a time advances a search; while nobody does, any number may count over it.
 class LevelSearch {
  public:
   /// Buckets of the bracket, then four counters: weights below the bracket and, in the first round only,
@@ -34,6 +46,10 @@ class LevelSearch {
   /// `size`: weights of all participants together. Throws InvalidArgument for a size < 0, a threshold
   /// outside [0, 1], or a delta that is not positive and finite.
   LevelSearch(std::int64_t size, float threshold, float delta);
+
+  LevelSearchState save() const { return {size_, threshold_, delta_, rounds_, first_, below_, inside_}; }
+  /// The search as it was saved. Throws InvalidArgument for what no search comes to.
+  static LevelSearch resume(const LevelSearchState& state);
 
   bool done() const { return done_; }
   int rounds() const { return rounds_; }
@@ -53,6 +69,7 @@ class LevelSearch {
 
  private:
   void check_totals(std::span<const std::int64_t> totals) const;
+  void take(std::uint32_t first, std::uint32_t last, std::int64_t below, std::int64_t inside);
 
   std::int64_t size_, need_;
   float threshold_, delta_;
