@@ -19,14 +19,17 @@ def open_regular(path: str | os.PathLike[str]) -> FileIO:
     # Without O_NONBLOCK, opening a pipe waits for somebody to write. Looked at before it is opened
     # as well: opening a device may do something.
     _check(path, os.stat(path).st_mode)
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    file = FileIO(os.open(path, flags), "rb")
+    file = FileIO(os.fspath(path), "rb", opener=_open)
     try:
         _check(path, os.fstat(file.fileno()).st_mode)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check(path: str | os.PathLike[str], mode: int) -> None:
