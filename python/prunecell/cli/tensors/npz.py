@@ -96,8 +96,8 @@ class NpzSource:
             raise CommandError(f"{self._path}: tensor {name!r}: it is encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             # As numpy writes them. Of lzma and bzip2 a few bytes may ask for any memory.
-            got = zipfile.compressor_names.get(member.compress_type, "another compression")
-            raise bad_file(self._path, name, "a member that is stored or deflated", said(got))
+            got = said(f"compression {member.compress_type}")
+            raise bad_file(self._path, name, "a member that is stored or deflated", got)
         with reading(self._path, expected, name), self._zip.open(member) as file:
             yield file
 

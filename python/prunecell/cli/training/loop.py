@@ -22,6 +22,7 @@ from prunecell.cli.training.folder import Folder
 from prunecell.cli.training.network import Network, cells_of
 from prunecell.cli.training.options import Options
 from prunecell.formats.atomic import replacing
+from prunecell.formats.with_torch import save
 
 _TEST_BATCH = 500
 Record = dict[str, Any]
@@ -115,7 +116,7 @@ class Training:
             "records": json.dumps(self.records),
         }
         with replacing(self._folder.checkpoint) as file:
-            torch.save(state, file)
+            save(state, file)
 
     def _last(self) -> str:
         if not self.records:
