@@ -46,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # of argparse: help, version, mistakes
         return int(end.code or 0)
+    except CommandError as error:  # help that cannot be written
+        console.complain("prunecell", error)
+        return error.code
+    except BrokenPipeError:
+        return 1
     program = f"prunecell {arguments.command}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -65,11 +70,9 @@ def _run(arguments: argparse.Namespace) -> tuple[int, str]:
         return 1, "expected a standard output to write to, it is closed"
     try:
         arguments.run(arguments)
-        _flush()
     except CommandError as error:
         code, complaint = error.code, str(error)
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        _silence_output()
         code, complaint = 1, ""
     except (Error, ConfigError, OSError) as error:
         code, complaint = 1, _text(error)
@@ -80,22 +83,6 @@ def _run(arguments: argparse.Namespace) -> tuple[int, str]:
     else:
         code, complaint = 0, ""
     return code, complaint
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _silence_output()
-        why = os.strerror(error.errno or 0).lower()
-        raise CommandError(f"standard output cannot be written: {why}") from None
-
-
-def _silence_output() -> None:
-    """Python would complain once more when it flushes in the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fill_closed() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from contextlib import suppress
 from typing import Any
 
+from prunecell.cli.errors import CommandError
 from prunecell.shown import printable
 
 _WIDEST = 140
@@ -33,17 +35,35 @@ def safe(text: str) -> str:
 def show(text: str) -> None:
     """Writes lines; characters that the terminal's encoding lacks become escapes."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(safe(text).encode(encoding, "backslashreplace").decode(encoding))
+    _write(safe(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would complain once more when it flushes in the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
+            raise
+        why = os.strerror(error.errno or 0).lower()
+        raise CommandError(f"standard output cannot be written: {why}") from None
 
 
 def complain(program: str, message: object) -> None:
     """One line on stderr, if anybody listens."""
+    mutter(f"{program}: {' '.join(str(message).split())}\n")
+
+
+def mutter(text: str) -> None:
+    """Lines on stderr."""
     with suppress(OSError, ValueError, AttributeError):  # closed, or None
-        sys.stderr.write(f"{program}: {safe(' '.join(str(message).split()))}\n")
+        sys.stderr.write(safe(text))
         sys.stderr.flush()
 
 
 def show_json(value: dict[str, Any]) -> None:
     """Writes one JSON object."""
     # json escapes every character that a terminal minds but one.
-    print(json.dumps(value, indent=1, allow_nan=False).replace("\x7f", "\\u007f"))
+    _write(json.dumps(value, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n")

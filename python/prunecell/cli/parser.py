@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,8 +22,10 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of repeating the whole usage."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        if file is not None:
-            super()._print_message(console.safe(message), file)
+        if file is None or file is not sys.stdout:
+            console.mutter(message)
+        else:
+            console.show(message.removesuffix("\n"))
 
     def error(self, message: str) -> NoReturn:
         """Ends with exit code 2."""
