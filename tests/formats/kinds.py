@@ -137,7 +137,7 @@ MAIN = b"""\
 $V=3
 [base]
 K=1 2 3
-L=[]K
+L=[base]K
 QWeight.PruningMode=Gradual
 [cell@t.tpl] base
 A=${V}
@@ -161,8 +161,39 @@ def read_ini(path: Path) -> None:
     config.load_ini(path)
 
 
+NETWORK = b"""\
+[sp]
+Size=8 8 3
+[conv]
+Input=sp
+Type=Conv
+KernelDims=3 3
+NbOutputs=4
+Stride=1
+Mapping.NbGroups=1
+ActivationFunction=Rectifier
+ConfigSection=common
+[pool]
+Input=conv
+Type=Pool
+PoolDims=2 2
+[bn]
+Input=pool
+Type=BatchNorm
+NbOutputs=4
+[fc]
+Input=bn
+Type=Fc
+NbOutputs=10
+ConfigSection=common
+[common]
+NoBias=1
+QWeight=Prune
+"""
+
+
 def networks(folder: Path) -> list[Files]:
-    return [{"a.ini": (EXAMPLES / "lenet.ini").read_bytes()}]
+    return [{"a.ini": NETWORK}]
 
 
 def read_network(path: Path) -> None:

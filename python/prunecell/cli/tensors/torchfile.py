@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
+from io import BufferedReader
 from pathlib import Path
 from types import NoneType
 from typing import IO, Any
@@ -20,8 +22,10 @@ from prunecell.limits import (
     MAX_NESTING,
     MAX_PICKLE,
     MAX_REPEATED,
+    MAX_SHOWN_CHARS,
     MAX_VISITS,
 )
+from prunecell.regular import open_regular
 
 _FOREIGN_CLASS = re.compile(r"GLOBAL ([\w.]+)")
 Place = tuple[Any, ...]
@@ -148,12 +152,22 @@ def _load(path: Path) -> Any:
         _check_archive(path)
     try:
         # mmap: the values of a zipped file are read when they are looked at.
-        mapped = zipped and _maps(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        if zipped:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_maps(path))
+        with _Bounded(open_regular(path)) as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # whatever the unpickler of a damaged file may raise
         raise BadFile(f"{path}: {_why(error)}") from None
+
+
+class _Bounded(BufferedReader):
+    """A file that is asked for no more than it has: to read n bytes, Python makes room for n."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def _check_archive(path: Path) -> None:
@@ -182,13 +196,13 @@ def _why(error: Exception) -> str:
     found = _FOREIGN_CLASS.search(text)
     if found:
         return (
-            f"expected tensors in dictionaries and lists, found a {found[1]}; objects are "
+            f"expected tensors in dictionaries and lists, found a {found[1][:100]}; objects are "
             "not loaded, as that could run code. Save model.state_dict() instead"
         )
     if "Weights only" in text:  # a page of advice on other ways to call torch
         text = "not a pickle of tensors"
     first = text.strip().split("\n")[0].split(". ")[0] or type(error).__name__
-    return f"expected an intact torch file: {first}"
+    return f"expected an intact torch file: {first[:MAX_SHOWN_CHARS]}"
 
 
 def _is_tensor(value: Any) -> bool:
