@@ -177,6 +177,8 @@ ConfigSection=common
 Input=conv
 Type=Pool
 PoolDims=2 2
+NbOutputs=4
+Mapping.Size=1
 [bn]
 Input=pool
 Type=BatchNorm

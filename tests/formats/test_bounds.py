@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -27,6 +29,16 @@ def test_warnings_of_a_configuration_cannot_drive_the_terminal() -> None:
     with pytest.warns(ConfigWarning, match="given twice") as said:
         config.parse("[a\x1b[2J\u202e]\nK=1\nK=2\n")
     assert str(said[0].message).isprintable()
+
+
+def test_mutated_files_of_every_kind_are_read_or_refused() -> None:
+    """A few cases of what is run by hand for hours: `mutate.py --help`."""
+    pytest.importorskip("torch")
+    program = [sys.executable, str(Path(__file__).with_name("mutate.py")), "--cases", "100"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" 0 anything else") == 7
 
 
 def test_pipes_are_refused_and_not_waited_for(tmp_path: Path) -> None:
