@@ -6,8 +6,6 @@ import os
 import stat
 from io import FileIO
 
-from prunecell._core import BadFile
-
 
 def open_regular(path: str | os.PathLike[str]) -> FileIO:
     """An open file, unbuffered.
@@ -34,5 +32,8 @@ def _open(path: str, flags: int) -> int:
 
 def _check(path: str | os.PathLike[str], mode: int) -> None:
     if not stat.S_ISREG(mode):
+        # Here and not above: prunecell.config reads with the standard library alone.
+        from prunecell._core import BadFile
+
         kind = "folder" if stat.S_ISDIR(mode) else "device or pipe"
         raise BadFile(f"{os.fspath(path)}: expected a file, got a {kind}")

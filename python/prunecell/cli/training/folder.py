@@ -27,7 +27,6 @@ from prunecell.cli.files import write_text
 from prunecell.cli.training.fields import Fields, is_finite
 from prunecell.cli.training.options import check_stored
 from prunecell.formats.bad_file import bad_file, said
-from prunecell.formats.header import refuse
 from prunecell.limits import MAX_DESCRIPTION_BYTES, MAX_LOG_BYTES
 from prunecell.regular import open_regular
 
@@ -157,7 +156,7 @@ class Folder:
             raise CommandError(f"{self.root}: expected the folder of a run, it has no run.json")
         try:
             text = _read(self.description, MAX_DESCRIPTION_BYTES).decode()
-            found = json.loads(text, parse_constant=refuse)
+            found = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CommandError(f"{self.description}: expected JSON: {error}") from None
         fields = Fields.of(self.description, found)
@@ -189,7 +188,7 @@ class Folder:
             # A kill may cut the last character as well, which this decoder goes on waiting for.
             data = _read(self.log, MAX_LOG_BYTES)
             text = codecs.getincrementaldecoder("utf-8")().decode(data)
-            records = [json.loads(line, parse_constant=refuse) for line in text.split("\n")[:-1]]
+            records = [json.loads(line) for line in text.split("\n")[:-1]]
         except (ValueError, RecursionError) as error:
             raise CommandError(
                 f"{self.log}: expected one line of JSON per epoch: {error}"
