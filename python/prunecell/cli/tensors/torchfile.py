@@ -42,7 +42,7 @@ class TorchSource:
         self.metadata: dict[str, str] = {}
         self.others: list[str] = []
         self.tensors: dict[str, Listed] = {}
-        self.content = _load(path)
+        self.content = load_torch(path)
         self.places: dict[str, Place] = {}
         self._values: dict[str, Any] = {}
         self._visits = self._chars = 0
@@ -139,7 +139,13 @@ class TorchSink:
         save(content, self._file)
 
 
-def _load(path: Path) -> Any:
+def load_torch(path: Path) -> Any:
+    """What is in a file, its tensors mapped where it is zipped; nothing in it is run.
+
+    Raises:
+        CommandError: There is no PyTorch.
+        BadFile: It is damaged, or holds other things than tensors, words and numbers.
+    """
     try:
         import torch
     except ImportError:

@@ -193,13 +193,22 @@ class Folder:
             raise CommandError(
                 f"{self.log}: expected one line of JSON per epoch: {error}"
             ) from None
-        for number, record in enumerate(records, 1):
-            fields = Fields.of(self.log, record, f" in line {number}")
-            _check_record(fields, number)
-            if record["cells"].keys() != records[0]["cells"].keys():
-                what = f"the cells of line 1{fields.after}"
-                raise bad_file(self.log, None, what, list(record["cells"]))
+        check_records(records, self.log)
         return records
+
+
+def check_records(records: list[dict[str, Any]], path: Path) -> None:
+    """Refuses a list that is none of the epochs of a run.
+
+    Raises:
+        BadFile: Naming `path`, where it was found.
+    """
+    for number, record in enumerate(records, 1):
+        fields = Fields.of(path, record, f" in line {number}")
+        _check_record(fields, number)
+        if record["cells"].keys() != records[0]["cells"].keys():
+            what = f"the cells of line 1{fields.after}"
+            raise bad_file(path, None, what, list(record["cells"]))
 
 
 def _read(path: Path, most: int) -> bytes:
