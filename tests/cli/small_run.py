@@ -102,15 +102,21 @@ def damaged_files(run: Path) -> Iterator[tuple[str, bytes, str]]:
     log = (run / "log.jsonl").read_bytes()
     for content in (log + b"\xff\xfe", b"\xff\xfe" + log, b"{\n", b"[" * 100_000 + b"\n"):
         yield "log.jsonl", content, "one line of JSON per epoch: "
-    record = json.loads(log.splitlines()[-1])
+    record = json.loads(log.splitlines()[-1]) | {"epoch": 2}
     cell = {"threshold": 0.5, "zeros": 1, "size": 2}
     for value, said in (
         (3, "a JSON object in line 2, got 3"),
-        ({"epoch": 1}, "a finite number or null as loss in line 2, got nothing"),
-        (record | {"epoch": "x"}, "an integer from 1 to 9223372036854775807 as epoch in line 2"),
-        (record | {"accuracy": float("nan")}, "a finite number as accuracy in line 2, got nan"),
+        ({"epoch": 2}, "a finite number or null as loss in line 2, got nothing"),
+        (record | {"epoch": "x"}, "2 as epoch in line 2"),
+        (
+            record | {"accuracy": float("nan")},
+            "a number from 0 to 1 as accuracy in line 2",
+        ),
         (record | {"cells": [1]}, "a JSON object as cells in line 2, got [1]"),
-        (record | {"cells": {"a": cell | {"threshold": "x"}}}, "a finite number as cells.a.thres"),
+        (
+            record | {"cells": {"a": cell | {"threshold": "x"}}},
+            "a number from 0 to 1 as cells.a.t",
+        ),
         (record | {"cells": {"a": cell | {"size": 0.5}}}, "an integer from 0 to 9223372036854775"),
     ):
         yield "log.jsonl", log + json.dumps(value).encode() + b"\n", said

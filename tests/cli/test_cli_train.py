@@ -272,6 +272,8 @@ def test_a_run_continues_as_it_was_begun(run: Run, tmp_path: Path) -> None:
     assert "x.npz: is not what it was" in run(*again).complaint(2)
     write_data(tmp_path / "x.npz")
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"nothing")
+    assert "checkpoint.pt: expected an intact torch file" in run(*again).complaint(1)
+    pytest.importorskip("torch").save({"model": {}}, tmp_path / "run" / "checkpoint.pt")
     assert "expected a checkpoint of this network" in run(*again).complaint(1)
     (tmp_path / "run" / "run.json").write_text("{")
     assert "run.json: expected JSON" in run(*again).complaint(1)

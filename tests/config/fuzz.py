@@ -112,6 +112,8 @@ class Watch:
     # "compile" and "exec" are raised for source code only, "import" for modules not loaded yet.
     FORBIDDEN_ALONE = ("compile", "exec", "import", "os.remove", "os.rename", "os.mkdir")
 
+    WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
     def __init__(self, folder: Path) -> None:
         self.active = False
         self.seen: list[str] = []
@@ -125,8 +127,9 @@ class Watch:
             path = arguments[0]
             # realpath in the hook would be the reader's own test; compare what was opened.
             real = os.path.realpath(os.fsdecode(path)) if isinstance(path, str | bytes) else ""
-            mode = arguments[1]
-            if not real.startswith(self._inside) or mode not in ("rb", "r"):
+            mode, flags = arguments[1:3]  # os.open has no mode
+            reads = mode in ("rb", "r") or (mode is None and not flags & self.WRITING)
+            if not real.startswith(self._inside) or not reads:
                 self.seen.append(f"open {path!r} {mode!r}")
         elif event.startswith(self.FORBIDDEN) or event in self.FORBIDDEN_ALONE:
             self.seen.append(f"{event} {arguments!r}")

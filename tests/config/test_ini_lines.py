@@ -192,7 +192,7 @@ def test_a_value_knows_where_it_stands(ini: Ini) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         config.read(tmp_path / "nosuch.ini")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(OSError, match="expected a file, got a folder"):
         config.read(tmp_path)
 
 

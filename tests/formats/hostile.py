@@ -158,6 +158,13 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "a note that is a number": (said_of(w=3), "sparsity, packed or bitmask_of"),
     "a note of unknown words": (said_of(w={"zeros": 3}), "sparsity, packed or bitmask_of"),
     "a sparsity that is a word": (said_of(w={"sparsity": "0.5"}), "sparsity, packed"),
+    "a sparsity that is NaN": (
+        noted('{"format":1,"tensors":{"w":{"sparsity":NaN}}}'),
+        "NaN is not",
+    ),
+    "a sparsity over all": (noted('{"format":1,"tensors":{"w":{"sparsity":1e999}}}'), "sparsity"),
+    "a packed mask": (said_of(w={}, m={"packed": True, "bitmask_of": "w"}), "sparsity, packed or"),
+    "another program's file": (b"import sys\n" * 3, "a safetensors file, which has a header"),
     "a tensor that is not there": (said_of(w={}, v={"sparsity": 0}), "tensor 'v'"),
     "a packed tensor that is not there": (said_of(w={"packed": True}), "one tensor 'w.shape'"),
     "a part that is also a tensor": (

@@ -61,7 +61,7 @@ def test_mutated_files_are_refused_or_loaded_within_a_memory_limit(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     refused, loaded = map(int, done.stdout.split())
-    assert refused > 350 and loaded > 20
+    assert refused > 350 and loaded > 10
 
 
 @pytest.mark.parametrize("header", [b'{"w":[' + b"[]," * 5_000_000 + b"[]]}", b"[" * (15 << 20)])

@@ -150,3 +150,33 @@ def test_a_model_larger_than_what_is_in_memory_at_once_is_written_tensor_by_tens
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert os.path.getsize(tmp_path / "x") > 240e6
     assert int(done.stdout) < 60
+
+
+def test_a_part_is_never_more_open_than_the_file_it_replaces(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x").write_bytes(b"old")
+    (tmp_path / "x").chmod(0o4600)
+    with atomic.replacing(tmp_path / "x") as file:
+        file.write(b"secret")
+        (part,) = tmp_path.glob(".x.*.part")
+        assert part.stat().st_mode & 0o7777 == 0o600
+    assert (tmp_path / "x").stat().st_mode & 0o7777 == 0o600  # without setuid
+
+
+def test_a_link_to_itself_is_an_error_and_stays(tmp_path: Path) -> None:
+    os.symlink("x", tmp_path / "x")
+    with pytest.raises(OSError, match="symbolic links"):
+        save({"w": np.ones(3)}, tmp_path / "x")
+    assert os.readlink(tmp_path / "x") == "x"
+
+
+def test_names_of_as_many_bytes_as_there_may_be(tmp_path: Path) -> None:
+    for name in ("x" * 255, "é" * 127, "a" + "木" * 84):
+        save({"w": np.ones(3)}, tmp_path / name)
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_a_write_that_fails_says_of_which_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=f"full.*{tmp_path}/x"), atomic.replacing(tmp_path / "x"):
+        raise OSError(28, "full")

@@ -87,7 +87,13 @@ CASES = {
     "negative padding": (CONV + "Padding=-1", 10, "expected an integer from 0"),
     "huge": (CONV.replace("=4", "=4000000000"), 9, "expected 1 to 1048576, got 4000000000"),
     "too many weights": (FC.replace("=4", "=1000000") + "[b]\nInput=a\n"
-                         "Type=Fc\nNbOutputs=1000000", 12, "1,000,000,000,000 weights; at most"),
+                         "Type=Fc\nNbOutputs=1000000", 12, "1,000,144,000,000 weights; at most"),
+    "weights of 16 GiB": (CONV.replace("Size=3", "Dims=64 64").replace("=4", "=1048576")
+                          + "Padding=40", 9, "weights; at most 536,870,912 in one network"),
+    "weights of many cells": (FC.replace("=4", "=20000") + "".join(
+        f"[b{i}]\nInput={'a' if i == 0 else f'b{i - 1}'}\nType=Fc\nNbOutputs=20000\n"
+        for i in range(3)), 16, "802,880,000 weights; at most"),
+    "values of a sample": (CONV + "Padding=20000", 5, "values for one sample"),
     "no number": (CONV.replace("=4", "=four"), 9, 'got "four"'),
     "kernel does not fit": (CONV.replace("=3", "=7"), 8, "7 x 7 (width x height) does not fit"),
     "dilated does not fit": (CONV + "DilationX=4", 8, "9 x 3 (width x height) does not fit"),

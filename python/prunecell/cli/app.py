@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from prunecell import Error, __version__
-from prunecell.cli import inspect, prune, report, train
+from prunecell.cli import console, inspect, prune, report, train
 from prunecell.cli.errors import CommandError
-from prunecell.cli.parser import Parser, complain
+from prunecell.cli.parser import Parser
 from prunecell.config import ConfigError
 
 _INTERRUPTED = 130  # what a shell reports of a program that ctrl-C ended
@@ -41,33 +41,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 1 where the command failed, or 2 where it cannot be meant.
     """
+    _fill_closed()
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # of argparse: help, version, mistakes
         return int(end.code or 0)
+    except CommandError as error:  # help that cannot be written
+        console.complain("prunecell", error)
+        return error.code
+    except BrokenPipeError:
+        return 1
     program = f"prunecell {arguments.command}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_rest, **_more: complain(
+        warnings.showwarning = lambda message, *_rest, **_more: console.complain(
             program, f"warning: {message}"
         )
         code, complaint = _run(arguments)
     if complaint:
-        complain(program, complaint)
+        console.complain(program, complaint)
     return code
 
 
 def _run(arguments: argparse.Namespace) -> tuple[int, str]:
     """Exit code of a command and what is to be said about it."""
+    if sys.stdout is None:
+        return 1, "expected a standard output to write to, it is closed"
     try:
         arguments.run(arguments)
-        sys.stdout.flush()
     except CommandError as error:
         code, complaint = error.code, str(error)
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of a pipe has seen enough
         code, complaint = 1, ""
     except (Error, ConfigError, OSError) as error:
         code, complaint = 1, _text(error)
@@ -78,6 +83,15 @@ def _run(arguments: argparse.Namespace) -> tuple[int, str]:
     else:
         code, complaint = 0, ""
     return code, complaint
+
+
+def _fill_closed() -> None:
+    """Takes the numbers of closed standard streams, or libraries would write into our files."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _text(error: Any) -> str:

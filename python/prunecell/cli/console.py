@@ -1,38 +1,69 @@
-"""What a command writes to its standard output."""
+"""What a command writes to its standard output and its standard error."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+from contextlib import suppress
 from typing import Any
+
+from prunecell.cli.errors import CommandError
+from prunecell.shown import printable
 
 _WIDEST = 140
 
 
 def width() -> int:
     """Columns of the terminal; where there is none, what a wide one has."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return _WIDEST
     return min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
 
 
 def unicode() -> bool:
     """Whether block characters can be written."""
-    return (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "").startswith("utf")
+
+
+def safe(text: str) -> str:
+    """Lines that cannot drive a terminal: all that a command writes goes through here."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def show(text: str) -> None:
     """Writes lines; characters that the terminal's encoding lacks become escapes."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    _write(safe(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would complain once more when it flushes in the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
+            raise
+        why = os.strerror(error.errno or 0).lower()
+        raise CommandError(f"standard output cannot be written: {why}") from None
+
+
+def complain(program: str, message: object) -> None:
+    """One line on stderr, if anybody listens."""
+    mutter(f"{program}: {' '.join(str(message).split())}\n")
+
+
+def mutter(text: str) -> None:
+    """Lines on stderr."""
+    with suppress(OSError, ValueError, AttributeError):  # closed, or None
+        sys.stderr.write(safe(text))
+        sys.stderr.flush()
 
 
 def show_json(value: dict[str, Any]) -> None:
     """Writes one JSON object."""
-    print(json.dumps(value, indent=1))
-
-
-def printable(text: str) -> str:
-    """A name from a file, safe for a terminal."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    # json escapes every character that a terminal minds but one.
+    _write(json.dumps(value, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prunecell.cli.errors import CommandError
 from prunecell.formats.atomic import replacing
+from prunecell.regular import open_regular
 
 
 @contextmanager
@@ -26,14 +27,10 @@ def check_readable(path: Path) -> None:
     """Refuses what is not a file that can be read.
 
     Raises:
-        CommandError: Saying why.
+        CommandError, BadFile: Saying why.
     """
     with reading(path):
-        if path.is_dir():
-            raise CommandError(f"{path}: expected a file, got a folder")
-        if not path.is_file() and path.exists():
-            raise CommandError(f"{path}: expected a file, got a device or pipe")
-        path.open("rb").close()
+        open_regular(path).close()
 
 
 def check_writable(path: Path) -> None:
@@ -42,8 +39,9 @@ def check_writable(path: Path) -> None:
     Raises:
         CommandError: Its folder does not exist or cannot be written to, or it is a folder itself.
     """
-    if path.is_dir():
-        raise CommandError(f"{path}: expected the name of a file to write, got a folder")
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device or pipe"
+        raise CommandError(f"{path}: expected the name of a file to write, got a {kind}")
     if not path.parent.is_dir():
         raise CommandError(f"{path}: its folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -17,6 +17,7 @@ from prunecell.cli.tensors import Listed, Source, open_source
 from prunecell.cli.tensors.source import FLOATING
 from prunecell.report import terminal
 from prunecell.report.magnitudes import Magnitudes, count_magnitudes
+from prunecell.shown import printable
 
 _EXAMPLES = """\
 prunecell inspect model.safetensors
@@ -118,7 +119,7 @@ def _show(
     count = terminal.count_text(len(source.tensors), "tensor")
     console.show(f"{path}: {source.kind}, {size}, {count}")
     for key, text in source.metadata.items():
-        console.show(f"  {console.printable(key)}: {console.printable(text)[:100]}")
+        console.show(f"  {printable(key)}: {printable(text)[:100]}")
     if source.others:
         console.show(f"  other entries, no tensors: {len(source.others)}")
     if not found:
@@ -169,7 +170,7 @@ def _row(one: _Found, bounds: tuple[int, int] | None) -> list[str]:
     if counts is not None and bounds and counts.octaves:
         line = terminal.sparkline(counts, *bounds, unicode=console.unicode())
     return [
-        console.printable(listed.name),
+        printable(listed.name),
         listed.dtype,
         "x".join(map(str, listed.shape)) or "-",
         listed.form,

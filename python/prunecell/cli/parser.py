@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from prunecell.cli import console
 from prunecell.cli.select import EMBEDDINGS
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ Run = Callable[[argparse.Namespace], None]
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of repeating the whole usage."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is None or file is not sys.stdout:
+            console.mutter(message)
+        else:
+            console.show(message.removesuffix("\n"))
 
     def error(self, message: str) -> NoReturn:
         """Ends with exit code 2."""
@@ -54,9 +61,3 @@ def add_patterns(parser: argparse.ArgumentParser) -> None:
         ("--embeddings", f"names that count as embeddings in the figures (default: {known})"),
     ):
         parser.add_argument(option, **repeated, help=text)
-
-
-def complain(program: str, message: object) -> None:
-    """One line on stderr."""
-    line = " ".join(str(message).split())
-    sys.stderr.write(f"{program}: {line}\n")

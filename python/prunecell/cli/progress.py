@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TextIO
 
+from prunecell.shown import printable
+
 _REDRAW_SECONDS = 0.1
 _BAR_WIDTH = 24
 
@@ -23,7 +25,7 @@ class Progress:
     def __init__(self, title: str, total: int, *, show: bool = True) -> None:
         self._title, self._total = title, max(total, 1)
         self._stream: TextIO = sys.stderr
-        self._show = show and self._stream.isatty()
+        self._show = show and self._stream is not None and self._stream.isatty()
         self._done = 0
         self._note = ""
         self._start = time.monotonic()
@@ -41,7 +43,7 @@ class Progress:
         """`units` more are done; `note` stands behind the bar from now on."""
         self._done += units
         if note is not None:
-            self._note = note
+            self._note = printable(note)
         now = time.monotonic()
         if self._show and now - self._drawn >= _REDRAW_SECONDS:
             self._drawn = now

@@ -12,7 +12,7 @@ from prunecell import InvalidArgument, PruneCell, UnreachableThreshold
 from prunecell.cli import console, plan
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.files import check_writable
-from prunecell.cli.parser import Commands, add_command, add_patterns, complain
+from prunecell.cli.parser import Commands, add_command, add_patterns
 from prunecell.cli.plan import Rule
 from prunecell.cli.progress import Progress
 from prunecell.cli.pruning import Pruned, prune
@@ -20,6 +20,7 @@ from prunecell.cli.select import EMBEDDINGS, matches
 from prunecell.cli.tensors import Listed, Source, kind_of, open_source, writing
 from prunecell.parameters import FILLERS
 from prunecell.report import terminal
+from prunecell.shown import printable
 
 _EXAMPLES = """\
 prunecell prune model.safetensors small.safetensors --threshold 0.9
@@ -123,10 +124,10 @@ def _by_config(arguments: argparse.Namespace, tensors: dict[str, Listed]) -> dic
 def _say_what_is_lost(source: Source, kind: str) -> None:
     """Warns of what is no tensor where it does not pass: only torch files hold it on both sides."""
     if source.others and (source.kind, kind) != ("torch", "torch"):
-        complain(
+        console.complain(
             "prunecell prune",
             f"warning: left out: {len(source.others)} other entries, no tensors "
-            f"(such as {console.printable(source.others[0])})",
+            f"(such as {source.others[0]})",
         )
 
 
@@ -134,7 +135,7 @@ def _without_training_state(source: Source) -> dict[str, Listed]:
     """The tensors that are written: masks of a training run would not fit the pruned weights."""
     stale = [name for name in source.tensors if name.endswith(_TRAINING)]
     if stale:
-        complain(
+        console.complain(
             "prunecell prune",
             f"warning: left out: {len(stale)} tensors of a training run's pruning "
             f"(such as {stale[0]}), which the new zeros do not fit",
@@ -163,7 +164,7 @@ def _write(
                 except UnreachableThreshold as error:
                     raise CommandError(f"{arguments.input}: tensor {name!r}: {error}") from None
             sink.add(name, tensor)
-            progress.advance(listed.dense, console.printable(name))
+            progress.advance(listed.dense, name)
     return pruned
 
 
@@ -217,7 +218,7 @@ def _show(arguments: argparse.Namespace, done: list[_Done]) -> None:
         shape = "x".join(map(str, one.before.shape))
         asked = terminal.share_text(one.pruned.asked)
         sums = _figures(_sums([one]))
-        rows.append([console.printable(one.before.name), shape, sums[0], asked, *sums[1:]])
+        rows.append([printable(one.before.name), shape, sums[0], asked, *sums[1:]])
     totals = []
     names = {"pruned": "all of these", "layers": "without embeddings"}
     for key, sums in _groups(arguments, done).items():

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable
 
-from .limits import MAX_INTEGER_BITS
+from ..limits import MAX_INTEGER_BITS
 
 Number = int | float
 

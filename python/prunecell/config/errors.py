@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..limits import MAX_MESSAGE_CHARS
+from ..shown import printable
+
 # difflib costs the product of both lengths for each candidate; a hostile file may hold megabytes of
 # both, and a suggestion for such a name would help nobody.
 _LONGEST_SUGGESTED = 64
@@ -73,7 +76,7 @@ def warn_user(message: str) -> None:
     while frame.f_back and str(frame.f_globals.get("__name__", "")).startswith(__package__):
         frame = frame.f_back
         level += 1
-    warnings.warn(message, ConfigWarning, stacklevel=level)
+    warnings.warn(_printable(message), ConfigWarning, stacklevel=level)
 
 
 def place(origin: Origin) -> str:
@@ -98,11 +101,11 @@ def shorten(text: str, length: int = 60) -> str:
     return f'"{_printable(text, length)}"'
 
 
-def _printable(text: str, length: int = 2000) -> str:
+def _printable(text: str, length: int = MAX_MESSAGE_CHARS) -> str:
     """`text` on one line of at most about `length` characters, safe for any terminal."""
     if len(text) > length:
         text = f"{text[: length - 20]}...{text[-10:]}"
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return printable(text)
 
 
 def _message(reason: str, file: str | None, line: int | None, section: str | None) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ..limits import MAX_EXPRESSION_CHARS, MAX_EXPRESSION_DEPTH, MAX_INTEGER_BITS
 from .arithmetic import COMPARE, FUNCTIONS, PRODUCT, SUM, ExpressionError, Number, checked, power
 from .errors import suggestion
-from .limits import MAX_EXPRESSION_CHARS, MAX_EXPRESSION_DEPTH, MAX_INTEGER_BITS
 
 _Thunk = Callable[[], Number]
 

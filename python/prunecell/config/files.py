@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import os
 import stat
+from io import BufferedReader
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
+from ..limits import MAX_FILE_BYTES, MAX_PATH_CHARS
+from ..regular import open_regular
 from .errors import ConfigError, Origin, error_at, shorten
-from .limits import MAX_FILE_BYTES, MAX_PATH_CHARS
 
 
 class Source(NamedTuple):
@@ -22,7 +24,7 @@ class Source(NamedTuple):
 
 def read_main(path: str) -> str:
     """The text of the file the user named. OSError if it cannot be read, ConfigError if not INI."""
-    with open(path, "rb") as stream:
+    with BufferedReader(open_regular(path)) as stream:
         data = stream.read(MAX_FILE_BYTES + 1)
     try:
         return _decoded(data)

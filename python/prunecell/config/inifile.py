@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, overload
 
+from ..limits import MAX_PROPERTIES
+from .budget import Budget, reading_budget
 from .errors import ConfigError, MissingKeyError, Origin, error_at, suggestion
-from .limits import MAX_PROPERTIES, Budget, reading_budget
 from .values import Value
 
 T = TypeVar("T")

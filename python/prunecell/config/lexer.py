@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ..limits import MAX_NAME_CHARS
 from .errors import Origin, error_at, shorten
-from .limits import MAX_NAME_CHARS
 
 # The C locale's white space: str.strip() alone would also eat no-break spaces, which the reference
 # keeps, and str.splitlines() would break lines at form feeds.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .budget import Budget, loading_budget
 from .errors import ConfigError, error_at, shorten, suggestion, warn_user
 from .inifile import IniFile, Section
-from .limits import Budget, loading_budget
 from .parameters import PARAMETERS, Keyword
 from .spelling import check_heads, fault_of
 from .values import Value

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..limits import MAX_FILE_BYTES, MAX_REPETITIONS, MAX_TEMPLATE_DEPTH
+from .budget import loading_budget
 from .errors import ConfigError, Origin, error_at, place, shorten, suggestion, warn_user
 from .files import Folder, Source, read_main
 from .inifile import PARENT_KEY, Entry, IniFile, Section, Store
 from .lexer import Header, PhysicalLine, Property, Statement, physical_lines, statements
-from .limits import MAX_FILE_BYTES, MAX_TEMPLATE_DEPTH, loading_budget
 from .resolve import expand_path
 from .template import check_cycle, render
 from .template_nodes import Work
@@ -51,6 +52,7 @@ class _Reader:
         self._folder = folder
         self._work = Work()
         self._budget = loading_budget()
+        self._repetitions = 0
         # Templates being expanded, outermost first, and the text of all that were opened.
         self._expanding: list[Source] = []
         self._opened: dict[str, Source] = {}
@@ -61,6 +63,9 @@ class _Reader:
             raise ConfigError(f"longer than {MAX_FILE_BYTES:,} characters", file=file)
         self._store.add(Section(self._store, "", Origin(file, 1)))
         self._feed(physical_lines(text, file), None)
+        if self._repetitions > MAX_REPETITIONS:
+            more = self._repetitions - MAX_REPETITIONS
+            warn_user(f"{file}: {more:,} more properties are given twice; the last one counts")
         return IniFile(self._store)
 
     def _feed(self, lines: Iterable[PhysicalLine], parent: str | None) -> None:
@@ -115,13 +120,15 @@ class _Reader:
         before = section.entries.get(item.key)
         # Overriding what a base says is what inheritance is for; only a repetition is suspicious.
         if before is not None and before.section == section.name:
+            self._repetitions += 1
+        if before is None:
+            self._store.count(1, item.origin, section.name)
+        elif before.section == section.name and self._repetitions <= MAX_REPETITIONS:
             shown = f"[{section.name}]" if section.name else "the part before the first section"
             warn_user(
                 f"{place(item.origin)}: {item.key} is given twice in {shown}; the last one counts "
                 f"(the other is at {place(before.origin)}){item.origin.via}"
             )
-        elif before is None:
-            self._store.count(1, item.origin, section.name)
         section.entries[item.key] = Entry(item.value, item.origin, section.name)
 
     def _expand(self, section: Section) -> None:

@@ -6,12 +6,13 @@ are found by the chain of entries being resolved, and the text built is charged 
 
 from __future__ import annotations
 
+from ..limits import MAX_NAME_CHARS, MAX_REFERENCE_DEPTH, MAX_VALUE_CHARS
 from .arithmetic import ExpressionError
+from .budget import Budget
 from .errors import ConfigError, Origin, error_at, shorten, suggestion
 from .expression import evaluate
 from .inifile import PARENT_KEY, Entry, Section, Store
 from .lexer import WHITESPACE
-from .limits import MAX_NAME_CHARS, MAX_REFERENCE_DEPTH, MAX_VALUE_CHARS, Budget
 
 # A key ends at white space, as in the reference; these are tried as earlier ends when there is no
 # such key, so that $([a]X) and $([a]X*2) work without a space (errors in the reference).

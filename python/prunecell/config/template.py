@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..limits import MAX_TEMPLATE_DEPTH
 from .errors import Origin, error_at, shorten, suggestion
 from .files import Source
 from .lexer import WHITESPACE, PhysicalLine
-from .limits import MAX_TEMPLATE_DEPTH
 from .template_nodes import (
     Block,
     Body,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..limits import MAX_TEMPLATE_CHARS, MAX_TEMPLATE_STEPS
+from .budget import Budget
 from .errors import Origin, error_at, shorten, suggestion
 from .lexer import WHITESPACE, PhysicalLine
-from .limits import MAX_TEMPLATE_CHARS, MAX_TEMPLATE_STEPS, Budget
 
 Parameters = dict[str, str]
 

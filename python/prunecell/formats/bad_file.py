@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from prunecell._core import BadFile
+from prunecell._core import BadFile, Error
+from prunecell.limits import MAX_SHOWN_CHARS
+from prunecell.shown import printable
 
 # What comes from a hostile file may be of any size.
 _SHORT = reprlib.Repr()
@@ -21,10 +25,28 @@ def bad_file(path: Path, tensor: str | None, expected: str, got: object) -> BadF
     return BadFile(f"{where}expected {expected}, got {_shown(got)}")
 
 
+@contextmanager
+def reading(path: Path, expected: str, tensor: str | None = None) -> Iterator[None]:
+    """Makes a BadFile of whatever a reader of damaged bytes raises.
+
+    What the system says of the file, and memory that runs out, are no fault of its bytes.
+    """
+    try:
+        yield
+    except (Error, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        first = (str(error).strip() or "nothing").splitlines()[0]
+        raise bad_file(path, tensor, expected, said(f"{type(error).__name__}: {first}")) from None
+
+
 def _shown(value: object) -> str:
     """A value on one line, and short."""
     if isinstance(value, _Said):
-        return str(value) if len(value) <= 200 else f"{value[:200]}..."
+        text = printable(value[:MAX_SHOWN_CHARS])
+        return text if len(value) <= MAX_SHOWN_CHARS else f"{text}..."
     return _SHORT.repr(value)
 
 

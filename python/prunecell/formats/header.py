@@ -12,12 +12,9 @@ from typing import Any
 
 from prunecell.formats.bad_file import bad_file, said
 from prunecell.formats.dtypes import BY_NAME, DType
+from prunecell.limits import MAX_BYTES, MAX_DIMENSIONS
 
 METADATA = "__metadata__"
-MAX_HEADER = 16 << 20
-"""Bytes; some 100 000 tensors. Python's JSON may take 25 times the memory for a hostile one."""
-MAX_DIMENSIONS = 32  # of numpy before version 2
-_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -50,10 +47,11 @@ def parse(raw: bytes, data_size: int, path: Path) -> tuple[dict[str, Entry], dic
         BadFile: Anything but a set of tensors that fill the `data_size` bytes exactly.
     """
     try:
-        fields = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+        fields = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=refuse)
     except (ValueError, RecursionError, MemoryError) as error:
         reason = said(f"{type(error).__name__}: {error}")
-        raise bad_file(path, None, "a header of JSON without duplicate keys", reason) from None
+        what = "a safetensors file, with a header of JSON without duplicate keys"
+        raise bad_file(path, None, what, reason) from None
     if not isinstance(fields, dict):
         raise bad_file(path, None, "a JSON object as header", fields)
     metadata = _metadata(fields.pop(METADATA, {}), path)
@@ -70,7 +68,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _refuse(constant: str) -> None:
+def refuse(constant: str) -> None:
+    """What JSON readers of Python accept and JSON does not have: NaN and Infinity."""
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -112,7 +111,7 @@ def check_shape(shape: Any, itemsize: int, name: str, path: Path) -> tuple[int, 
     if len(shape) > MAX_DIMENSIONS:
         raise bad_file(path, name, f"at most {MAX_DIMENSIONS} dimensions", len(shape))
     # numpy multiplies what is not 0, also where the tensor is empty.
-    if math.prod(extent for extent in shape if extent) * itemsize > _LARGEST:
+    if math.prod(extent for extent in shape if extent) * itemsize > MAX_BYTES:
         raise bad_file(path, name, "a shape of less than 2**63 bytes", shape)
     return tuple(shape)
 

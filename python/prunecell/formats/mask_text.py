@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from prunecell._core import Mask, WrongState
 from prunecell.formats.atomic import replacing
 from prunecell.formats.bad_file import bad_file, said
 from prunecell.quantizer import PruneCell
+from prunecell.regular import open_regular
 
 _BLANKS = b" \t\r\n\v\f"
 
@@ -74,7 +76,7 @@ def _lines(mask: Mask) -> bytes:
 
 def _values(path: Path, count: int, lines: int) -> NDArray[np.bool_]:
     """The values of a text. Lines are not looked at, as the reference reads it."""
-    with open(path, "rb") as file:
+    with BufferedReader(open_regular(path)) as file:
         # Enough for two blanks behind each value and more; a longer file is not read.
         limit = 4 * (2 * count + lines) + 4096
         text = np.frombuffer(file.read(limit + 1), dtype=np.uint8)

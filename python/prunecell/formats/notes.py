@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prunecell.formats.bad_file import bad_file, said
+from prunecell.formats.header import refuse
 
 KEY = "prunecell"
 _FORMAT = 1
@@ -48,7 +49,7 @@ def decode(text: str, path: Path) -> dict[str, Note]:
         BadFile: Text that `encode` would not give.
     """
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError, MemoryError) as error:
         raise bad_file(path, None, f"JSON in metadata {KEY!r}", said(str(error))) from None
     tensors = fields.get("tensors") if isinstance(fields, dict) else None
@@ -62,8 +63,14 @@ def decode(text: str, path: Path) -> dict[str, Note]:
 def _note(fields: Any, name: str, path: Path) -> Note:
     if isinstance(fields, dict) and set(fields) <= {"sparsity", "packed", "bitmask_of"}:
         note = Note(**fields)
-        number = note.sparsity is None or type(note.sparsity) in (int, float)
+        share = note.sparsity is None or _is_share(note.sparsity)
         owner = note.bitmask_of is None or isinstance(note.bitmask_of, str)
-        if number and owner and type(note.packed) is bool:
+        # A mask stands nowhere itself, and least of all packed.
+        form = type(note.packed) is bool and not (note.packed and note.bitmask_of is not None)
+        if share and owner and form:
             return note
     raise bad_file(path, name, "sparsity, packed or bitmask_of in the metadata", fields)
+
+
+def _is_share(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1  # type: ignore[operator]

@@ -14,10 +14,11 @@ from prunecell.formats import notes, with_torch
 from prunecell.formats.bad_file import bad_file, said
 from prunecell.formats.bitmask import PARTS, Packed, fault, layout
 from prunecell.formats.dtypes import DType
-from prunecell.formats.header import MAX_DIMENSIONS, check_shape
+from prunecell.formats.header import check_shape
 from prunecell.formats.notes import Note
 from prunecell.formats.reader import SafetensorsReader
 from prunecell.formats.stored import Stored
+from prunecell.limits import MAX_DIMENSIONS
 
 FRAMEWORKS = ("numpy", "torch")
 

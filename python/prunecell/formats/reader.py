@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
 
 from prunecell._core import InvalidArgument
 from prunecell.formats.bad_file import bad_file, said
-from prunecell.formats.header import MAX_HEADER, Entry, parse
+from prunecell.formats.header import Entry, parse
 from prunecell.formats.stored import Stored
+from prunecell.limits import MAX_HEADER
+from prunecell.regular import open_regular
 
 _PREFIX = 8  # bytes of the header's length
 
@@ -36,11 +36,7 @@ class SafetensorsReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        # Before opening: opening a pipe blocks, and a device has no end.
-        if not stat.S_ISREG(os.stat(self.path).st_mode):
-            kind = "directory" if self.path.is_dir() else "device or pipe"
-            raise bad_file(self.path, None, "a file", said(f"a {kind}"))
-        self._file = FileIO(self.path)
+        self._file = open_regular(self.path)
         try:
             self._data_start, raw = self._header()
             data_size = os.fstat(self._file.fileno()).st_size - self._data_start
@@ -52,11 +48,13 @@ class SafetensorsReader:
     def _header(self) -> tuple[int, bytes]:
         size = os.fstat(self._file.fileno()).st_size
         if size < _PREFIX:
-            raise bad_file(self.path, None, f"at least {_PREFIX} bytes", size)
-        length = int.from_bytes(self._file.read(_PREFIX), "little")
+            raise bad_file(self.path, None, f"a safetensors file of at least {_PREFIX} bytes", size)
+        start = self._file.read(_PREFIX)
+        length = int.from_bytes(start, "little")
         limit = min(size - _PREFIX, MAX_HEADER)
         if length > limit:
-            raise bad_file(self.path, None, f"a header of at most {limit} bytes", length)
+            what = f"a safetensors file, which has a header of at most {limit} bytes"
+            raise bad_file(self.path, None, what, said(f"{length} as it begins with {start!r}"))
         raw = bytearray(length)
         self._fill(memoryview(raw), _PREFIX, "header")
         return _PREFIX + length, bytes(raw)

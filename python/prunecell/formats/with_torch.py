@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,39 @@ def require() -> Any:
             "torch tensors need PyTorch: pip install 'prunecell[torch]'"
         ) from error
     return torch
+
+
+def save(content: Any, file: IO[bytes]) -> None:
+    """`torch.save`, which says of a full disk only that a write failed, with the system's error.
+
+    Raises:
+        OSError: What the file raised.
+    """
+    watched = _Watched(file)
+    try:
+        require().save(content, watched)
+    except Exception as error:
+        if watched.error is None:
+            raise
+        raise watched.error from error
+
+
+class _Watched:
+    """A file that remembers the first error of a write."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def is_tensor(array: object) -> bool:

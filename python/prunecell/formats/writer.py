@@ -11,8 +11,9 @@ from typing import IO
 
 from prunecell._core import InvalidArgument
 from prunecell.formats.atomic import replacing, target_of
-from prunecell.formats.header import MAX_HEADER, Entry, check_names, encode
+from prunecell.formats.header import Entry, check_names, encode
 from prunecell.formats.stored import Stored
+from prunecell.limits import MAX_HEADER
 
 _WIDTHS = (8, 4, 2, 1)
 _CHUNK = 4 << 20

@@ -102,6 +102,8 @@ def _series(values: dict[str, list[float]]) -> tuple[list[Series], Band | None]:
                 break
         else:
             alike.append((line, [name]))
+        if len(alike) > STYLES:
+            break  # a band, however many more there are
     if len(alike) <= STYLES:
         return [Series(_joined(n), style, line) for style, (line, n) in enumerate(alike)], None
     columns = list(zip(*values.values(), strict=True))

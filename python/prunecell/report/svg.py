@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from html import escape
 
@@ -40,9 +41,9 @@ def path(points: Sequence[tuple[float, float]], *, steps: bool = False) -> str:
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from `low` to `high`, `most` of them at most, about evenly many."""
     span = high - low
-    if not span > 0:
-        return [low]
     rough = span / max(most - 1, 1)
+    if not sys.float_info.min <= rough <= sys.float_info.max:  # none, or no power of ten for it
+        return [low]
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10, 20) if power * factor >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
@@ -53,10 +54,8 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def epoch_ticks(first: int, last: int, most: int) -> list[int]:
     """Whole numbers from `first` to `last`."""
     step = max(1, math.ceil((last - first) / max(most - 1, 1)))
-    for round_step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
-        if round_step >= step:
-            step = round_step
-            break
+    power = 10 ** (len(str(step)) - 1)
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= step)
     rounded = [n for n in range(0, last + 1, step) if n >= first]
     return (
         rounded

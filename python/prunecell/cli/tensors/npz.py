@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,14 @@ import numpy as np
 from prunecell import BadFile
 from prunecell.cli.errors import CommandError
 from prunecell.cli.tensors.source import Listed
-from prunecell.formats.dtypes import of_numpy
+from prunecell.formats.bad_file import bad_file, reading, said
+from prunecell.formats.dtypes import BY_NUMPY_NAME, of_numpy
+from prunecell.formats.header import check_shape
 from prunecell.formats.stored import Stored
+from prunecell.limits import MAX_MEMBERS, MAX_NPY_HEADER, MOST_INFLATED
 
 _SUFFIX = ".npy"
 _CHUNK = 1 << 20
-# deflate makes at most 1032 bytes of one: a member that promises more is refused unread.
-_MOST_INFLATED = 1040
 
 
 class NpzSource:
@@ -32,11 +34,16 @@ class NpzSource:
         self._path = path
         self.metadata: dict[str, str] = {}
         self.others: list[str] = []
-        with self._bad_file("a readable zip archive"):
+        with reading(path, "a readable zip archive"):
             self._zip = zipfile.ZipFile(path)
         try:
-            members = [info for info in self._zip.infolist() if info.filename.endswith(_SUFFIX)]
-            self.others = [i.filename for i in self._zip.infolist() if i not in members]
+            every = self._zip.infolist()
+            if len(every) > MAX_MEMBERS:
+                raise bad_file(
+                    path, None, f"an archive of at most {MAX_MEMBERS} members", len(every)
+                )
+            members = [info for info in every if info.filename.endswith(_SUFFIX)]
+            self.others = [i.filename for i in every if not i.filename.endswith(_SUFFIX)]
             self._members = {info.filename.removesuffix(_SUFFIX): info for info in members}
             if len(self._members) < len(members):
                 raise BadFile(f"{path}: two members have one name")
@@ -53,10 +60,9 @@ class NpzSource:
     def read(self, name: str) -> Stored:
         """One tensor, dense, in memory of its own."""
         one = self.tensors[name]
-        with self._bad_file("an intact member", name), self._zip.open(self._members[name]) as file:
+        with self._opened(name, "an intact member") as file:
             shape, fortran, dtype = _header(file)
-            known = of_numpy(dtype)
-            if known is None or dtype.hasobject:
+            if one.dtype not in BY_NUMPY_NAME:
                 raise CommandError(f"{self._path}: tensor {name!r}: expected numbers, got {dtype}")
             bits = np.empty(one.size, dtype=dtype.str.replace("|", "<"))
             _fill(bits.view(np.uint8).data, file)
@@ -70,13 +76,12 @@ class NpzSource:
 
     def _listed(self, name: str) -> Listed:
         member = self._members[name]
-        with self._bad_file("an array", name), self._zip.open(member) as file:
+        with self._opened(name, "an array") as file:
             shape, _, dtype = _header(file)
             data = member.file_size - file.tell()
-        size = 1
-        for extent in shape:
-            size *= extent
-        known = of_numpy(dtype)
+            known = None if dtype.hasobject or dtype.subdtype else of_numpy(dtype)
+        check_shape(list(shape), max(dtype.itemsize, 1), name, self._path)
+        size = math.prod(shape)
         if not dtype.hasobject and (data != size * dtype.itemsize or _promises_too_much(member)):
             raise BadFile(
                 f"{self._path}: tensor {name!r}: expected {size * dtype.itemsize} bytes for shape "
@@ -85,28 +90,39 @@ class NpzSource:
         return Listed(name, known.numpy_name if known else str(dtype), shape, "dense", data, data)
 
     @contextmanager
-    def _bad_file(self, expected: str, name: str | None = None) -> Iterator[None]:
-        where = f"{self._path}: " + ("" if name is None else f"tensor {name!r}: ")
-        try:
-            yield
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-            raise BadFile(f"{where}expected {expected}: {error}") from None
-        except RuntimeError as error:  # an encrypted member
-            raise CommandError(f"{where}{error}") from None
+    def _opened(self, name: str, expected: str) -> Iterator[IO[bytes]]:
+        member = self._members[name]
+        if member.flag_bits & 1:
+            raise CommandError(f"{self._path}: tensor {name!r}: it is encrypted")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # As numpy writes them. Of lzma and bzip2 a few bytes may ask for any memory.
+            got = said(f"compression {member.compress_type}")
+            raise bad_file(self._path, name, "a member that is stored or deflated", got)
+        with reading(self._path, expected, name), self._zip.open(member) as file:
+            yield file
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and dtype of a member; the file then stands at its values."""
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"version {version} of the .npy format, known are 1.0 and 2.0")
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of the .npy format, known are 1.0 and 2.0")
+    width = 2 if version == (1, 0) else 4
+    length = file.read(width)
+    size = int.from_bytes(length, "little")
+    if size > MAX_NPY_HEADER:
+        raise ValueError(f"a header of {size} bytes, at most {MAX_NPY_HEADER} are read")
+    header = io.BytesIO(length + file.read(size))
+    try:
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(header)
+        return np.lib.format.read_array_header_2_0(header)
+    except MemoryError:  # of the parser, on what is nested too deeply
+        raise ValueError("a header that is nested too deeply") from None
 
 
 def _promises_too_much(member: zipfile.ZipInfo) -> bool:
-    factor = 1 if member.compress_type == zipfile.ZIP_STORED else _MOST_INFLATED
+    factor = 1 if member.compress_type == zipfile.ZIP_STORED else MOST_INFLATED
     return member.file_size > factor * member.compress_size + _CHUNK
 
 

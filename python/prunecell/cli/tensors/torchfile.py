@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
+import zipfile
+from io import BufferedReader
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
+from prunecell import BadFile
 from prunecell.cli.errors import CommandError
 from prunecell.cli.tensors.source import Listed
+from prunecell.formats.bad_file import bad_file, reading, said
 from prunecell.formats.stored import Stored
+from prunecell.formats.with_torch import save
+from prunecell.limits import (
+    FREE_BYTES,
+    MAX_JOINED_CHARS,
+    MAX_NESTING,
+    MAX_PICKLE,
+    MAX_REPEATED,
+    MAX_SHOWN_CHARS,
+    MAX_VISITS,
+)
+from prunecell.regular import open_regular
 
 _FOREIGN_CLASS = re.compile(r"GLOBAL ([\w.]+)")
 Place = tuple[Any, ...]
@@ -25,10 +42,13 @@ class TorchSource:
         self.metadata: dict[str, str] = {}
         self.others: list[str] = []
         self.tensors: dict[str, Listed] = {}
-        self.content = _load(path)
+        self.content = load_torch(path)
         self.places: dict[str, Place] = {}
         self._values: dict[str, Any] = {}
-        self._walk(self.content, ())
+        self._visits = self._chars = 0
+        self._bytes_left = MAX_REPEATED * path.stat().st_size + FREE_BYTES
+        with reading(path, "tensors in dictionaries and lists"):
+            self._walk(self.content, ())
 
     def read(self, name: str) -> Stored:
         """One tensor, dense, in memory of its own."""
@@ -45,23 +65,47 @@ class TorchSource:
         return (value.untyped_storage().data_ptr(), value.storage_offset(), value.shape)
 
     def _walk(self, value: Any, place: Place) -> None:
+        self._visits += 1
+        if self._visits > MAX_VISITS:
+            what = f"at most {MAX_VISITS} values, each counted wherever it is referred to"
+            raise bad_file(self._path, None, what, said("more"))
+        if len(place) > MAX_NESTING:
+            what = f"dictionaries and lists that are nested at most {MAX_NESTING} deep"
+            raise bad_file(self._path, None, what, said("deeper ones"))
         if _is_tensor(value):
             self._take(value, place)
         elif isinstance(value, dict):
             for key, one in value.items():
+                if not isinstance(key, (str, int, float, NoneType)):
+                    what = "words and numbers as keys of dictionaries"
+                    raise bad_file(self._path, None, what, said(type(key).__name__))
                 self._walk(one, (*place, key))
         elif isinstance(value, (list, tuple)):
             for index, one in enumerate(value):
                 self._walk(one, (*place, index))
         else:
-            self.others.append(_joined(place))
+            self.others.append(self._name(place))
+
+    def _name(self, place: Place) -> str:
+        name = _joined(place)
+        self._chars += len(name)
+        if self._chars > MAX_JOINED_CHARS:
+            what = f"at most {MAX_JOINED_CHARS} characters of names"
+            raise bad_file(self._path, None, what, said("more"))
+        return name
 
     def _take(self, value: Any, place: Place) -> None:
-        name = _joined(place)
+        name = self._name(place)
         if name in self.tensors:
             raise CommandError(f"{self._path}: two tensors are named {name!r}")
         dtype = str(value.dtype).removeprefix("torch.")
         nbytes = value.numel() * value.element_size()
+        # One piece of memory may be many tensors, and a stride of 0 makes any number of elements.
+        self._bytes_left -= nbytes
+        if self._bytes_left < 0:
+            most = f"at most {MAX_REPEATED} bytes of tensors for each byte of the file"
+            got = said(f"more with {list(value.shape)} of {dtype}")
+            raise bad_file(self._path, name, most, got)
         self._values[name], self.places[name] = value, place
         self.tensors[name] = Listed(name, dtype, tuple(value.shape), "dense", nbytes, nbytes)
 
@@ -88,16 +132,20 @@ class TorchSink:
 
     def save(self) -> None:
         """Writes the file."""
-        import torch
-
         content: Any = self._tensors
         if self._source is not None:
             by_place = {self._source.places[n]: value for n, value in self._tensors.items()}
             content = _rebuilt(self._source.content, (), by_place)
-        torch.save(content, self._file)
+        save(content, self._file)
 
 
-def _load(path: Path) -> Any:
+def load_torch(path: Path) -> Any:
+    """What is in a file, its tensors mapped where it is zipped; nothing in it is run.
+
+    Raises:
+        CommandError: There is no PyTorch.
+        BadFile: It is damaged, or holds other things than tensors, words and numbers.
+    """
     try:
         import torch
     except ImportError:
@@ -106,14 +154,38 @@ def _load(path: Path) -> Any:
         ) from None
     with path.open("rb") as file:
         zipped = file.read(2) == b"PK"
+    if zipped:
+        _check_archive(path)
     try:
         # mmap: the values of a zipped file are read when they are looked at.
-        mapped = zipped and _maps(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        if zipped:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_maps(path))
+        with _Bounded(open_regular(path)) as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # whatever the unpickler of a damaged file may raise
-        raise CommandError(f"{path}: {_why(error)}") from None
+        raise BadFile(f"{path}: {_why(error)}") from None
+
+
+class _Bounded(BufferedReader):
+    """A file that is asked for no more than it has: to read n bytes, Python makes room for n."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _check_archive(path: Path) -> None:
+    """Torch stores: a member that is larger than the archive was deflated to take our memory."""
+    with reading(path, "an intact torch file"), zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > member.compress_size:
+                what = "members that are stored, as torch does"
+                raise bad_file(path, None, what, said(f"{member.filename!r} deflated"))
+            if member.filename.endswith("data.pkl") and member.file_size > MAX_PICKLE:
+                what = f"a pickle of at most {MAX_PICKLE} bytes"
+                raise bad_file(path, None, what, member.file_size)
 
 
 def _maps(path: Path) -> bool:
@@ -130,13 +202,13 @@ def _why(error: Exception) -> str:
     found = _FOREIGN_CLASS.search(text)
     if found:
         return (
-            f"expected tensors in dictionaries and lists, found a {found[1]}; objects are "
+            f"expected tensors in dictionaries and lists, found a {found[1][:100]}; objects are "
             "not loaded, as that could run code. Save model.state_dict() instead"
         )
     if "Weights only" in text:  # a page of advice on other ways to call torch
         text = "not a pickle of tensors"
     first = text.strip().split("\n")[0].split(". ")[0] or type(error).__name__
-    return f"expected an intact torch file: {first}"
+    return f"expected an intact torch file: {first[:MAX_SHOWN_CHARS]}"
 
 
 def _is_tensor(value: Any) -> bool:

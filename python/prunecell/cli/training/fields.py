@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prunecell.formats.bad_file import bad_file, said
-
-_LARGEST = 2**63 - 1
+from prunecell.limits import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,16 @@ class Fields:
         text: str = self.take(key, "a string", lambda one: isinstance(one, str))
         return text
 
-    def integer(self, key: str, low: int = 0, high: int = _LARGEST) -> int:
+    def integer(self, key: str, low: int = 0, high: int = MAX_BYTES) -> int:
         """The integer of a key."""
-        accepted = f"an integer from {low} to {high}"
+        accepted = f"{low}" if low == high else f"an integer from {low} to {high}"
         number: int = self.take(key, accepted, lambda one: is_integer(one) and low <= one <= high)
         return number
 
-    def number(self, key: str) -> float:
-        """The finite number of a key."""
-        return float(self.take(key, "a finite number", is_finite))
+    def number(self, key: str, low: float, high: float) -> float:
+        """The number of a key."""
+        accepted = f"a number from {low} to {high}"
+        return float(self.take(key, accepted, lambda one: is_finite(one) and low <= one <= high))
 
 
 def is_integer(value: object) -> bool:

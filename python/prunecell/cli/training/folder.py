@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.files import write_text
 from prunecell.cli.training.fields import Fields, is_finite
 from prunecell.cli.training.options import check_stored
-from prunecell.formats.bad_file import bad_file
+from prunecell.formats.bad_file import bad_file, said
+from prunecell.limits import MAX_DESCRIPTION_BYTES, MAX_LOG_BYTES
+from prunecell.regular import open_regular
 
 _FORMAT = 1
 # What prunecell.formats.atomic leaves beside our files when it is killed.
@@ -152,7 +155,8 @@ class Folder:
         if not self.description.is_file():
             raise CommandError(f"{self.root}: expected the folder of a run, it has no run.json")
         try:
-            found = json.loads(self.description.read_text(encoding="utf-8"))
+            text = _read(self.description, MAX_DESCRIPTION_BYTES).decode()
+            found = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CommandError(f"{self.description}: expected JSON: {error}") from None
         fields = Fields.of(self.description, found)
@@ -182,15 +186,37 @@ class Folder:
             return []
         try:
             # A kill may cut the last character as well, which this decoder goes on waiting for.
-            text = codecs.getincrementaldecoder("utf-8")().decode(self.log.read_bytes())
+            data = _read(self.log, MAX_LOG_BYTES)
+            text = codecs.getincrementaldecoder("utf-8")().decode(data)
             records = [json.loads(line) for line in text.split("\n")[:-1]]
         except (ValueError, RecursionError) as error:
             raise CommandError(
                 f"{self.log}: expected one line of JSON per epoch: {error}"
             ) from None
-        for number, record in enumerate(records, 1):
-            _check_record(Fields.of(self.log, record, f" in line {number}"))
+        check_records(records, self.log)
         return records
+
+
+def check_records(records: list[dict[str, Any]], path: Path) -> None:
+    """Refuses a list that is none of the epochs of a run.
+
+    Raises:
+        BadFile: Naming `path`, where it was found.
+    """
+    for number, record in enumerate(records, 1):
+        fields = Fields.of(path, record, f" in line {number}")
+        _check_record(fields, number)
+        if record["cells"].keys() != records[0]["cells"].keys():
+            what = f"the cells of line 1{fields.after}"
+            raise bad_file(path, None, what, list(record["cells"]))
+
+
+def _read(path: Path, most: int) -> bytes:
+    with BufferedReader(open_regular(path)) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise bad_file(path, None, f"at most {most} bytes", said("more"))
+    return data
 
 
 def _check_description(fields: Fields) -> None:
@@ -205,16 +231,15 @@ def _check_description(fields: Fields) -> None:
         versions.text(name)
 
 
-def _check_record(record: Fields) -> None:
-    record.integer("epoch", 1)
+def _check_record(record: Fields, number: int) -> None:
+    record.integer("epoch", number, number)
     record.take("loss", "a finite number or null", lambda one: one is None or is_finite(one))
-    record.number("accuracy")
+    record.number("accuracy", 0, 1)
     cells = record.inner("cells")
     for name in cells.values:
         cell = cells.inner(name)
-        cell.number("threshold")
-        cell.integer("zeros")
-        cell.integer("size")
+        cell.number("threshold", 0, 1)
+        cell.integer("zeros", 0, cell.integer("size"))
 
 
 def _line(record: dict[str, Any]) -> str:

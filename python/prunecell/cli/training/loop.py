@@ -17,11 +17,13 @@ from torch import Tensor
 
 from prunecell.cli.errors import CommandError
 from prunecell.cli.progress import Progress
+from prunecell.cli.tensors.torchfile import load_torch
 from prunecell.cli.training.data import Data
-from prunecell.cli.training.folder import Folder
+from prunecell.cli.training.folder import Folder, check_records
 from prunecell.cli.training.network import Network, cells_of
 from prunecell.cli.training.options import Options
 from prunecell.formats.atomic import replacing
+from prunecell.formats.with_torch import save
 
 _TEST_BATCH = 500
 Record = dict[str, Any]
@@ -50,10 +52,12 @@ class Training:
         """
         path = self._folder.checkpoint
         try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+            saved = load_torch(path)
             self._network.module.load_state_dict(saved["model"])
             self._optimizer.load_state_dict(saved["optimizer"])
-            self.records = json.loads(saved["records"])
+            records = json.loads(saved["records"])
+            check_records(records, path)
+            self.records = records
         except (MemoryError, OSError):
             raise
         except Exception as error:  # whatever a damaged or foreign checkpoint makes torch raise
@@ -115,7 +119,7 @@ class Training:
             "records": json.dumps(self.records),
         }
         with replacing(self._folder.checkpoint) as file:
-            torch.save(state, file)
+            save(state, file)
 
     def _last(self) -> str:
         if not self.records:

@@ -9,6 +9,7 @@ from typing import Any
 from prunecell.cli.errors import UsageError
 from prunecell.cli.training.fields import Fields, is_finite, is_integer, is_path
 from prunecell.formats.bad_file import bad_file
+from prunecell.limits import MAX_EPOCHS
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Options:
 
 NAMES = tuple(one.name for one in fields(Options))
 _RANGES = {
-    "epochs": (1, 1_000_000),
+    "epochs": (1, MAX_EPOCHS),
     "batch": (1, 1 << 30),
     "lr": (0.0, 1e6),
     "momentum": (0.0, 1.0),

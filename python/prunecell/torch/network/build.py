@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import torch
 
 from prunecell.config import IniFile, read
-from prunecell.config.limits import loading_budget
+from prunecell.config.budget import loading_budget
 from prunecell.config.prune import build as build_quantizers
+from prunecell.limits import MAX_SAMPLE
 from prunecell.quantizer import PruneCell
 from prunecell.torch.model import wrap
 from prunecell.torch.network.activations import Function, read_activation
@@ -24,7 +25,7 @@ from prunecell.torch.network.plan import (
     read_input_shape,
 )
 from prunecell.torch.network.reading import CellSection, check_configs
-from prunecell.torch.network.site import Built, Site, Source
+from prunecell.torch.network.site import Built, Site, Source, Weights
 
 
 def from_ini(
@@ -56,13 +57,15 @@ def build(ini: IniFile, *, seed: int | None = None, attach: bool = True) -> Netw
     plan = make_plan(ini, budget)
     shape = read_input_shape(ini, budget)
     check_file_keys(ini)
+    weights = Weights()
     built: dict[str, Built] = {}
     activations: dict[str, Function | None] = {}
     for name, cell in plan.cells.items():
         kind = plan.kinds[name]
         _check_model(ini, cell)
-        site = _site(plan, name, built, shape)
+        site = _site(plan, name, built, shape, weights)
         built[name] = BUILDERS[kind](site)
+        _check_sample(cell, built[name].shape)
         activations[name] = read_activation(cell) if kind in ACTIVATED else None
         cell.check_all_read(kind)
         _supply(ini, site, built[name].shape)
@@ -91,12 +94,19 @@ def _quantizers(ini: IniFile, plan: Plan) -> dict[str, PruneCell]:
     return found
 
 
-def _site(plan: Plan, name: str, built: Mapping[str, Built], shape: Shape) -> Site:
+def _site(
+    plan: Plan, name: str, built: Mapping[str, Built], shape: Shape, weights: Weights
+) -> Site:
     sources = [
         Source(INPUT_NAMES, shape) if source == INPUT else Source((source,), built[source].shape)
         for source in plan.inputs[name]
     ]
-    return Site(plan.cells[name], tuple(sources), tuple(plan.readers[name]))
+    return Site(plan.cells[name], tuple(sources), tuple(plan.readers[name]), weights)
+
+
+def _check_sample(cell: CellSection, shape: Shape) -> None:
+    if shape.numel > MAX_SAMPLE:
+        raise cell.error(f"it gives {shape}, more than {MAX_SAMPLE:,} values for one sample")
 
 
 def _check_model(ini: IniFile, cell: CellSection) -> None:

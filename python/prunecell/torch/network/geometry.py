@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 from prunecell.config import Value
 from prunecell.config.errors import shorten
+from prunecell.limits import MAX_SIZE
 from prunecell.torch.network.reading import CellSection
 
 Pair = tuple[int, int]
-
-# Of one side of anything. Keeps products far from overflow; the largest layers known have 10^5.
-MAX_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def _pool(site: Site) -> Built:
 def _batch_norm(site: Site) -> Built:
     cell, arriving = site.cell, site.joined()
     check_outputs(cell, arriving.channels)
+    site.weights.take(arriving.channels, cell.raw("Input"))
     kind = nn.BatchNorm1d if arriving.flat else nn.BatchNorm2d
     # 0 asks for the least that works: cuDNN's, which is torch's default as well.
     epsilon = _number(cell, "Epsilon", 0.0, most=1.0) or 1e-5

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prunecell.config import Value
+from prunecell.limits import MAX_CONNECTIONS, MAX_MAPPING_STEPS
 from prunecell.torch.network.geometry import count
 from prunecell.torch.network.reading import CellSection
 
@@ -18,9 +19,6 @@ Matrix = npt.NDArray[np.bool_]
 _KEY = "Mapping"
 _PATTERN = [stem + axis for stem in ("Size", "Stride", "Offset") for axis in ("", "X", "Y")]
 _PATTERN.append("NbIterations")
-# Of one matrix; the largest real one has 10^6 entries.
-_MOST_CONNECTIONS = 1 << 24
-_MOST_STEPS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -146,8 +144,8 @@ def _pattern(
     width, height = min(width or outputs, outputs), min(height or channels, channels)
     steps = number("NbIterations", "", 0) or max(outputs, channels)
     steps = min(steps, math.lcm(outputs, channels))  # then it begins again
-    if steps * width * height > _MOST_STEPS:
-        raise at.error(f"more than {_MOST_STEPS} connections to draw")
+    if steps * width * height > MAX_MAPPING_STEPS:
+        raise at.error(f"more than {MAX_MAPPING_STEPS} connections to draw")
     step = np.arange(steps)
     matrix = np.zeros((outputs, channels), np.bool_)
     for x in range(width):
@@ -158,10 +156,10 @@ def _pattern(
 
 
 def _check_size(value: Value, channels: int, outputs: int) -> None:
-    if channels * outputs > _MOST_CONNECTIONS:
+    if channels * outputs > MAX_CONNECTIONS:
         raise value.error(
             f"a mapping of {channels} channels to {outputs} outputs is larger than "
-            f"{_MOST_CONNECTIONS} connections"
+            f"{MAX_CONNECTIONS} connections"
         )
 
 

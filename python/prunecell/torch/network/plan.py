@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prunecell.config import ConfigError, IniFile
+from prunecell.config.budget import Budget
 from prunecell.config.errors import error_at, suggestion
-from prunecell.config.limits import Budget
+from prunecell.limits import MAX_SAMPLE
 from prunecell.torch.network.geometry import Shape, count, counts
 from prunecell.torch.network.graph import INPUT
 from prunecell.torch.network.keys import BUILT, FOREIGN
@@ -85,6 +86,8 @@ def read_input_shape(ini: IniFile, budget: Budget) -> Shape:
         width, height = count(section.read("SizeX", "32")), count(section.read("SizeY", "32"))
         channels = section.get("NbChannels")
         shape = Shape(1 if channels is None else count(channels), height, width)
+    if shape.numel > MAX_SAMPLE:
+        raise section.error(f"{shape} is more than {MAX_SAMPLE:,} values for one sample")
     if "SizeD" in section:
         raise section.raw("SizeD").error("only 2-D inputs are built")
     for key in ini[given[0]]:

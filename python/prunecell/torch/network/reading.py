@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from prunecell.config import ConfigError, IniFile, Section, Value
+from prunecell.config.budget import Budget
 from prunecell.config.errors import error_at, shorten, suggestion
-from prunecell.config.limits import Budget
 from prunecell.torch.network.keys import refusal, without_meaning
 
 

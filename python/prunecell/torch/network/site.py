@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from prunecell.config import ConfigError
+from prunecell.config import ConfigError, Value
+from prunecell.limits import MAX_WEIGHTS
 from prunecell.torch.network.geometry import Shape
 from prunecell.torch.network.mapping import Arriving, Connections, read_connections
 from prunecell.torch.network.reading import CellSection
@@ -24,13 +25,30 @@ class Source:
     shape: Shape
 
 
+@dataclass
+class Weights:
+    """Those of all cells of a network together."""
+
+    number: int = 0
+
+    def take(self, more: int, at: Value) -> None:
+        """Counts `more`, before they are allocated. ConfigError at a value where they are too many.
+
+        A larger number than the limit is a mistake or an attack.
+        """
+        self.number += more
+        if self.number > MAX_WEIGHTS:
+            raise at.error(f"{self.number:,} weights; at most {MAX_WEIGHTS:,} in one network")
+
+
 @dataclass(frozen=True)
 class Site:
-    """A cell with its inputs and the names of the cells that read it."""
+    """A cell with its inputs, the names of the cells that read it, and the weights so far."""
 
     cell: CellSection
     inputs: tuple[Source, ...]
     readers: tuple[str, ...]
+    weights: Weights
 
     @property
     def shapes(self) -> list[Shape]:

@@ -21,9 +21,6 @@ from prunecell.torch.network.modules import ConnectedConv2d, ConnectedConvTransp
 from prunecell.torch.network.reading import CellSection
 from prunecell.torch.network.site import Built, Site
 
-# Of one cell, 16 GiB of float32. A larger number is a mistake or an attack.
-_MOST_WEIGHTS = 1 << 32
-
 # torch's function, without the draws of its own initialization.
 _uninitialized: Any = utils.skip_init
 
@@ -36,7 +33,8 @@ def convolution(site: Site, *, transposed: bool) -> Built:
     outputs = count(cell.read("NbOutputs", "16"))
     links = site.connections(outputs)
     size = (spread if transposed else slide)(arriving, window, at)
-    _check_weights(cell, arriving.channels // links.groups * outputs * prod(window.size))
+    number = arriving.channels // links.groups * outputs * prod(window.size)
+    site.weights.take(number, cell.read("NbOutputs"))
     module: nn.Module = _uninitialized(
         _kind(links, transposed),
         arriving.channels,
@@ -68,7 +66,7 @@ def fully_connected(site: Site) -> Built:
     cell = site.cell
     outputs = count(cell.read("NbOutputs", "10"))
     features = [shape.numel for shape in site.shapes]
-    _check_weights(cell, sum(features) * outputs)
+    site.weights.take(sum(features) * outputs, cell.read("NbOutputs"))
     module: nn.Linear = _uninitialized(nn.Linear, sum(features), outputs, bias=_has_bias(cell))
     weights, bias = read_weights_filler(cell), read_bias_filler(cell)
 
@@ -113,8 +111,3 @@ def _has_bias(cell: CellSection) -> bool:
 def _fill_bias(module: nn.Module, filler: Filler, generator: torch.Generator | None) -> None:
     if isinstance(module.bias, Tensor):
         filler.fill(module.bias, Fans(1, 1), generator)
-
-
-def _check_weights(cell: CellSection, number: int) -> None:
-    if number > _MOST_WEIGHTS:
-        raise cell.read("NbOutputs").error(f"{number:,} weights; at most {_MOST_WEIGHTS:,}")
