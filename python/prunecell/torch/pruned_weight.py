@@ -444,6 +444,11 @@ class PrunedWeight:
 
     # Optimizer step, where not in place
 
+    @property
+    def exposed(self) -> bool:
+        """Whether the parameter holds the full-precision weights."""
+        return self._exposed
+
     def expose(self) -> None:
         """The parameter gets the full-precision weights, until `enforce` takes them back."""
         mask, weight = self.mask, self.weight
