@@ -267,7 +267,7 @@ def _check_load(module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) 
     pruned = list(_pruned_in(module, prefix))
     for at, one in pruned:
         check(one, given, at)
-    for _, one in pruned:  # before a module without hooks loads a weight that they share
+    for _at, one in pruned:  # before a module without hooks loads a weight that they share
         one.mask_again()
 
 
