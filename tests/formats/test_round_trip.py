@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from arrays import DTYPES, SHAPES, SPARSITIES, same, same_all, sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from prunecell import InvalidArgument, InvalidType
 from prunecell.formats import PackReader, PackWriter, load, save
 from safetensors.numpy import load_file
+
+torch = pytest.importorskip("torch")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
-import torch
 from arrays import DTYPES, SHAPES, same, sparse
 from prunecell.formats import PackReader, load, save
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+
+torch = pytest.importorskip("torch")
+safetensors_torch = pytest.importorskip("safetensors.torch")
 
 # The package's numpy front end has no name for these; its torch one does.
 PLAIN = [name for name in DTYPES if not name.startswith(("bfloat", "float8"))]
@@ -46,9 +47,9 @@ def test_torch_tensors_go_both_ways(dtype: str, tmp_path: Path) -> None:
         "n": sparse(dtype, (), 0),
     }
     save(arrays, tmp_path / "ours")
-    theirs = safetensors.torch.load_file(tmp_path / "ours")
+    theirs = safetensors_torch.load_file(tmp_path / "ours")
     assert {str(one.dtype) for one in theirs.values()} == {f"torch.{dtype}"}
-    safetensors.torch.save_file(theirs, tmp_path / "theirs")
+    safetensors_torch.save_file(theirs, tmp_path / "theirs")
     read = load(tmp_path / "theirs")
     assert all(same(read[name], arrays[name]) for name in arrays)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from arrays import SHAPES, sparse
 from prunecell import InvalidArgument, InvalidType, Mask
 from prunecell.formats import to_scipy_csr, to_torch_csr
+
+torch = pytest.importorskip("torch")
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 MATRICES = [shape for shape in SHAPES if 0 not in shape[1:]]

@@ -23,7 +23,7 @@ def require() -> Any:
         ModuleNotFoundError: Saying what to install.
     """
     try:
-        import torch
+        import torch.nn  # any folder called torch passes for a bare torch
     except ImportError as error:
         raise ModuleNotFoundError(
             "torch tensors need PyTorch: pip install 'prunecell[torch]'"

@@ -13,7 +13,7 @@ and `model.end_epoch()` alone drive the schedule.
 """
 
 try:
-    import torch as _torch  # noqa: F401
+    import torch.nn as _nn  # noqa: F401 # any folder called torch passes for a bare torch
 except ModuleNotFoundError as error:
     hint = "prunecell.torch needs PyTorch: pip install 'prunecell[torch]'"
     raise ModuleNotFoundError(hint, name="torch") from error

@@ -18,6 +18,7 @@ from prunecell.torch.packed_weight import (
     decompress_module,
     release_buffers,
 )
+from prunecell.torch.pruned_weight import find
 
 
 def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
@@ -60,6 +61,10 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     layers: dict[str, Any] = {
         cell.name: module.get_submodule(cell.name) for cell in wrap(module, embeddings=True)
     }
+    for layer in layers.values():
+        attached = find(layer)
+        if attached is not None:
+            attached.mask_again()  # a step that raised may have left it whole
     needed = _needed_dense(module, layers.values())
     for name, layer in layers.items():
         weight = layer._parameters.get("weight")

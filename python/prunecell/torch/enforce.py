@@ -118,11 +118,16 @@ def _among(optimizer: Optimizer) -> list[tuple[PrunedWeight, Tensor]]:
     """Those whose weights the optimizer moves, with the weights."""
     for owner in list(frozen):  # forwards tell, but not compiled ones, nor those that never come
         owner.follow_frozen()
+    # Those carry no hook, but a gradient from before they were frozen moves them all the same.
+    unhooked = {id(one.weight): one for one in frozen}
     found = []
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             hooks = parameter._post_accumulate_grad_hooks
             if not hooks:
+                left = unhooked.get(id(parameter))
+                if left is not None and parameter.grad is not None:
+                    found.append((left, parameter))
                 continue
             for hook in hooks.values():
                 one = hook.owner() if type(hook) is GradientHook else None

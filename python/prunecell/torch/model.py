@@ -264,8 +264,11 @@ def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
 
 def _check_load(module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
     """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
-    for at, one in _pruned_in(module, prefix):
+    pruned = list(_pruned_in(module, prefix))
+    for at, one in pruned:
         check(one, given, at)
+    for _at, one in pruned:  # before a module without hooks loads a weight that they share
+        one.mask_again()
 
 
 def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:

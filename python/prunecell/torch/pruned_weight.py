@@ -161,8 +161,9 @@ class _Hook:
         owner.adopt(module, weight)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self.owner.mask_again()
         module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
-        return (_Hook, (self.owner, module, module._parameters.get("weight")))
+        return (_copied_hook, (self.owner, module, module._parameters.get("weight")))
 
     def __call__(self, module: nn.Module, _args: Any) -> None:
         if torch.compiler.is_compiling():
@@ -182,6 +183,13 @@ class _Hook:
                 "new module"
             )
         return False
+
+
+def _copied_hook(owner: PrunedWeight, module: nn.Module, weight: Any) -> _Hook:
+    """Of a copy. Its weight was copied before its hook, maybe as a step that raised left it."""
+    if weight is not None and not weight.is_meta and owner.mask is not None:
+        mask_tensors([weight], [owner.mask])
+    return _Hook(owner, module, weight)
 
 
 class PrunedWeight:
@@ -297,7 +305,8 @@ class PrunedWeight:
         self.written()
 
     def remove(self, module: nn.Module) -> None:
-        """Takes the attachment off one module, the weights stay as they are."""
+        """Takes the attachment off one module, the zeros stay."""
+        self.mask_again()
         self._uninstall(module)
         self._modules = [one for one in self._modules if one() not in (None, module)]
         if self._modules:
@@ -319,7 +328,7 @@ class PrunedWeight:
             )
         if not isinstance(weight, nn.Parameter):
             return  # torch.func puts tensors of its caller there
-        if (self._seen is None or self._seen[0] is not weight) and _called_functionally():
+        if self._is_foreign(weight):
             return  # or parameters
         self._check_tie(weight)
         self._hook_gradient(weight)
@@ -336,9 +345,16 @@ class PrunedWeight:
                 )
 
     def mask_again(self) -> None:
-        """Masks the weight if something has written it since."""
-        if not self._is_masked(self.weight):
+        """Masks the weight if something has written it since: by hand, or a step that raised."""
+        weight = self.weight
+        if not isinstance(weight, nn.Parameter) or self._is_foreign(weight):
+            return
+        if not self._is_masked(weight):
             self.enforce()
+
+    def _is_foreign(self, weight: Tensor) -> bool:
+        """Whether torch.func put it there for its caller."""
+        return (self._seen is None or self._seen[0] is not weight) and _called_functionally()
 
     def _is_masked(self, weight: Tensor) -> bool:
         """Whether nothing has written the weight since it was masked, as its version tells."""
@@ -428,12 +444,18 @@ class PrunedWeight:
 
     # Optimizer step, where not in place
 
+    @property
+    def exposed(self) -> bool:
+        """Whether the parameter holds the full-precision weights."""
+        return self._exposed
+
     def expose(self) -> None:
         """The parameter gets the full-precision weights, until `enforce` takes them back."""
         mask, weight = self.mask, self.weight
         if mask is None or self._exposed:
             return
         self.dense = alike(weight, self.dense)
+        self._seen = (weight, -1)  # no version: an interrupt from here on leaves it to be masked
         _core.apply_masks([weight.detach()], [follow(mask, weight)], otherwise=[self.dense])
         bump_versions([weight])
         self._exposed = True

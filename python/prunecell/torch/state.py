@@ -23,7 +23,7 @@ from prunecell._core import InvalidArgument, InvalidType, Mask
 from prunecell.parameters import FILLERS, MODES
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
-from prunecell.torch.enforce import alike
+from prunecell.torch.enforce import DTYPES, alike
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
@@ -83,7 +83,8 @@ class Loading:
 
 
 def save(one: PrunedWeight, _module: nn.Module, out: dict[str, Any], prefix: str, _: Any) -> None:
-    """A state_dict post-hook."""
+    """A state_dict post-hook. What it gives out shares memory with the weight."""
+    one.mask_again()
     out.update(_encode(one, prefix))
 
 
@@ -93,6 +94,8 @@ def before_load(
     """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
     one.loading = check(one, given, prefix, whole=not prefix)
+    if one.exposed:  # by a step that raised: what comes takes the place of pruned weights
+        one.mask_again()
     for key in KEYS:
         given.pop(prefix + key, None)
 
@@ -155,9 +158,18 @@ def check(
 
 def _tensor(given: dict[str, Any], key: str) -> Tensor | None:
     value = given.get(key)
-    if key not in given or (isinstance(value, Tensor) and not value.is_meta):
+    if key not in given:
+        return None
+    if not isinstance(value, Tensor):
+        got = shown(value)
+    elif value.is_meta:
+        got = "a meta tensor"
+    elif value.layout != torch.strided:
+        got = f"one of layout {value.layout}"
+    elif key.endswith(DENSE) and value.dtype not in DTYPES:
+        got = f"one of {value.dtype}"
+    else:
         return value
-    got = "a meta tensor" if isinstance(value, Tensor) else shown(value)
     raise InvalidType(f"{key}: expected a tensor with values, got {got}")
 
 
@@ -171,6 +183,7 @@ def _shares(given: dict[str, Any], mask: Mask | None) -> bool:
         and value.shape == pruned.shape
         and not key.endswith(DENSE)
         and not value.is_meta
+        and value.layout == torch.strided
         and not value.detach().cpu()[pruned].any()
         for key, value in given.items()
     )

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from prunecell import UnreachableThreshold
 from prunecell.cli.errors import CommandError
 from prunecell.cli.progress import Progress
 from prunecell.cli.tensors.torchfile import load_torch
@@ -66,7 +70,11 @@ class Training:
         self._folder.write_log(self.records)
 
     def run(self) -> None:
-        """All epochs that are left."""
+        """All epochs that are left.
+
+        Raises:
+            CommandError: It diverges. The checkpoint is that of the last whole epoch.
+        """
         options = self._options
         left = options.epochs - len(self.records)
         with Progress("training", left * len(self._labels)) as progress:
@@ -75,6 +83,7 @@ class Training:
                 self.records.append(record)
                 self._save()
                 self._folder.append_log(record)
+                self._say(record)
 
     def _epoch(self, number: int, progress: Progress) -> Record:
         began, model = time.monotonic(), self._network.model
@@ -90,22 +99,38 @@ class Training:
         for batch in batches:
             self._optimizer.zero_grad()
             loss = self._network.loss(self._images[batch], self._labels[batch])
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise _diverged(number, f"the loss is {value}")
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
-            model.update(len(batch))
-            total += float(loss.detach()) * len(batch)
+            self._drive(number, partial(model.update, len(batch)))
+            total += value * len(batch)
             progress.advance(len(batch), f"epoch {number} of {self._options.epochs}{self._last()}")
-        model.end_epoch()
-        mean = total / sum(map(len, batches))
+        self._drive(number, model.end_epoch)
+        if not self._is_finite():  # the last step may have done it, and no loss comes after it
+            raise _diverged(number, "there are weights that are NaN or Inf")
         cells = cells_of(model)
         return {
             "epoch": number,
-            "loss": mean if math.isfinite(mean) else None,
+            "loss": total / sum(map(len, batches)),
             "accuracy": self._accuracy(*self._test),
             "sparsity": _sparsity(cells),
             "seconds": round(time.monotonic() - began, 3),
             "cells": cells,
         }
+
+    def _drive(self, number: int, call: Callable[[], None]) -> None:
+        """Lets the schedule go on, which weights that have diverged may keep from a threshold."""
+        try:
+            call()
+        except UnreachableThreshold as error:
+            if self._is_finite():
+                raise
+            raise _diverged(number, str(error)) from None
+
+    def _is_finite(self) -> bool:
+        return all(bool(one.isfinite().all()) for one in self._network.module.parameters())
 
     def _accuracy(self, images: Tensor, labels: Tensor) -> float:
         parts = zip(torch.split(images, _TEST_BATCH), torch.split(labels, _TEST_BATCH), strict=True)
@@ -122,10 +147,21 @@ class Training:
             save(state, file)
 
     def _last(self) -> str:
-        if not self.records:
-            return ""
-        last = self.records[-1]
-        return f", accuracy {last['accuracy']:.3f}, pruned {last['sparsity']:.1%}"
+        return f", {_result(self.records[-1])}" if self.records else ""
+
+    def _say(self, record: Record) -> None:
+        """A line where no progress bar is drawn: in a log, a long run is to be followed, too."""
+        if not sys.stderr.isatty():
+            line = f"epoch {record['epoch']} of {self._options.epochs}: loss {record['loss']:.4g}, "
+            print(line + _result(record), file=sys.stderr, flush=True)
+
+
+def _result(record: Record) -> str:
+    return f"accuracy {record['accuracy']:.3f}, pruned {record['sparsity']:.1%}"
+
+
+def _diverged(number: int, why: str) -> CommandError:
+    return CommandError(f"training diverged in epoch {number}: {why}; a smaller --lr may help")
 
 
 def _sparsity(cells: dict[str, dict[str, Any]]) -> float:
