@@ -33,7 +33,7 @@ def metadata(files: dict[str, bytes]) -> Message:
 def test_it_holds_what_the_makefile_and_the_tests_call(files: dict[str, bytes]) -> None:
     for folder in (".ci", "tests", "csrc", "python", "docs", "examples", "cmake"):
         there = (path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file())
-        kinds = {"", ".py", ".md", ".hpp", ".cmake"}
+        kinds = {"", ".py", ".md", ".hpp", ".in"}
         names = [str(p) for p in there if p.suffix in kinds and "cache" not in str(p)]
         assert names
         assert not [name for name in names if name not in files]
