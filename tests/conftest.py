@@ -1,11 +1,13 @@
-"""Settings of Hypothesis that every test uses, and the device that a suite runs on."""
+"""Settings of Hypothesis that every test uses, and what suites share: devices, the C++ library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from device_memory import ShimMemory, TorchMemory, load_shim
+from embedding import ROOT, build, cmake
 from hypothesis import HealthCheck, settings
 from on_device import core_on_device
 
@@ -40,3 +42,12 @@ def device(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("shim")
     with core_on_device(TorchMemory if request.param == "gpu" else ShimMemory):
         yield
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prefix of an installed C++ library."""
+    place = tmp_path_factory.mktemp("library")
+    build(ROOT, place / "build", "-DBUILD_SHARED_LIBS=OFF")
+    cmake("--install", place / "build", "--prefix", place / "prefix")
+    return place / "prefix"
