@@ -92,6 +92,7 @@ def damaged_files(run: Path) -> Iterator[tuple[str, bytes, str]]:
         ("ini", 3, "a string as ini, got 3"),
         ("threads", -1, "an integer from 0 to 9223372036854775807 as threads, got -1"),
         ("images", {"train": 9}, "an integer from 0 to 9223372036854775807 as images.test, got no"),
+        ("starts", {"fc1": 2}, "a number from 0 to 1 as starts.fc1, got 2"),
         ("versions", {"torch": 2}, "a string as versions.torch, got 2"),
     ):
         yield "run.json", json.dumps(description | {key: value}).encode(), said

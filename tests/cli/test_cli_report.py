@@ -40,6 +40,17 @@ def test_page_of_a_run(run: Run, trained: Path, tmp_path: Path) -> None:
         assert words in text
 
 
+def test_the_first_share_of_a_gradual_cell_is_shown(trained: Path) -> None:
+    assert read_run(Folder(trained)).starts == {"fc1": 0.2}  # and none of conv1, which is Static
+
+
+def test_runs_of_earlier_versions_are_shown_without_first_shares(trained: Path) -> None:
+    description = json.loads((trained / "run.json").read_text())
+    del description["starts"]
+    (trained / "run.json").write_text(json.dumps(description))
+    assert read_run(Folder(trained)).starts == {}
+
+
 def test_histograms_are_of_the_weights_before_and_after(trained: Path) -> None:
     counts = read_run(Folder(trained)).histograms["fc1"]
     before, after = (

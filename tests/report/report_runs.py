@@ -21,4 +21,6 @@ def run(cells: int = 3, epochs: int = 8, planned: int = 8) -> Run:
     counts = {name: histograms(before, after) for name in names}
     facts = [("network", "a & b.ini"), ("seed", "0")]
     title = "x.ini on <digits>"
-    return Run(title, facts, planned, done, sizes * finished, 5000, counts if finished else {})
+    starts = {name: 0.05 for name in names[:1]}
+    end = (sizes * finished, 5000, counts if finished else {})
+    return Run(title, facts, planned, done, starts, *end)

@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from prunecell.report.page import page
@@ -61,9 +62,10 @@ def cells(root: ET.Element, caption: str) -> list[list[str]]:
 def test_numbers_are_those_of_the_run() -> None:
     root = parsed(page(run()))
     layers = cells(root, "Layers after epoch 8")
-    assert layers[1] == ["block0.<conv>", "", "80.30 %", "80.00 %", "197", "1,000"]
+    assert layers[1] == ["block0.<conv>", "", "80.30 %", "80.00 %", "5.00 %", "197", "1,000"]
+    assert layers[2][4] == "-"  # no start
     assert layers[-1][:3] == ["all", "", "81.30 %"]
-    assert layers[-1][4:] == ["561", "3,000"]
+    assert layers[-1][5:] == ["561", "3,000"]
     sizes = cells(root, "Bytes of the final model")
     assert sizes[1][2:] == ["1.4 kB", "4 kB", "2.86x", "68.30 %", "float32", "10x100"]
     assert sizes[-1][:5] == ["all", "", "4.2 kB", "12 kB", "2.86x"]
@@ -73,6 +75,46 @@ def test_numbers_are_those_of_the_run() -> None:
     assert accuracy[1:3] == [["1", "50.00 %"], ["2", "75.00 %"]]
     assert cells(root, "Training loss")[2] == ["2", "nan"]
     assert cells(root, "Weights pruned")[8] == ["8", "80.30 %", "81.30 %", "82.30 %"]
+
+
+def drawing(root: ET.Element, name: str) -> ET.Element:
+    return next(one for one in root.iter("svg") if one.get("aria-labelledby", "").startswith(name))
+
+
+@pytest.mark.parametrize(("cells", "lines"), [(1, 1), (3, 3), (40, 1)])
+def test_one_epoch_is_dots_in_every_chart(cells: int, lines: int) -> None:
+    root = parsed(page(run(cells, epochs=1)))
+    together = cells > 1  # a dot for all layers
+    for name, count in (("sparsity", lines + together), ("threshold", lines), ("accuracy", 1)):
+        chart = drawing(root, name)
+        assert len(list(chart.iter("circle"))) == count, name
+        bands = [one.get("d") for one in chart.iter("path") if one.get("class") == "band"]
+        assert all(len(set(re.findall(r"[ML]([\d.]+)", band))) == 2 for band in bands)
+
+
+@pytest.mark.parametrize("loss", [1e-7, 0.02, 2.0, 123456.0, 1.7e300])
+def test_labels_of_an_axis_have_room_on_its_left(loss: float) -> None:
+    shown = run()
+    shown.epochs[:] = [replace(epoch, loss=loss) for epoch in shown.epochs]
+    labels = [one for one in parsed(page(shown)).iter("text") if one.get("class") == "tick end"]
+    assert len(labels) > 20
+    assert all(float(one.get("x")) >= 8 * len(one.text) for one in labels)
+
+
+def test_the_best_accuracy_is_that_of_epochs_as_pruned_as_the_last() -> None:
+    shown = run(epochs=8)
+    last = shown.epochs[-1]
+    for index, accuracy in ((0, 0.99), (6, 0.97), (7, 0.96)):
+        pruned = last.cells if index >= 6 else shown.epochs[index].cells
+        shown.epochs[index] = replace(shown.epochs[index], accuracy=accuracy, cells=pruned)
+    text = page(shown)
+    assert text.count("best at the final thresholds 97.00 %") == 2  # a tile, words of the chart
+
+
+def test_totals_that_count_different_things_say_so() -> None:
+    text = page(run())
+    assert "Pruned are weights that a mask of these layers holds at 0." in text
+    assert "their total is not that of the pruned weights above" in text
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:

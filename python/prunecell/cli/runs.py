@@ -26,7 +26,8 @@ def read_run(folder: Folder) -> Run:
     description, records = folder.read_description(), folder.read_log()
     epochs = [_epoch(record) for record in records]
     title = f"{description['ini']} on {description['options']['data']}"
-    run = Run(title, _facts(description), description["options"]["epochs"], epochs)
+    planned, starts = description["options"]["epochs"], description.get("starts", {})
+    run = Run(title, _facts(description), planned, epochs, starts)
     if not folder.final.is_file() or len(epochs) < run.planned:
         return run
     with (

@@ -120,6 +120,7 @@ def _train(
             | {
                 "ini": str(ini),
                 "options": options.as_dict(),
+                "starts": network.starts(),
                 "images": {"train": len(data.labels), "test": len(data.test_labels)},
                 "threads": torch.get_num_threads(),
                 "versions": {"prunecell": __version__, "torch": torch.__version__},

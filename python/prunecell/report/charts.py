@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from prunecell.report.svg import (
     epoch_ticks,
@@ -19,7 +20,10 @@ from prunecell.report.weights import Histograms
 
 # In units of the viewBox; with these a plot is legible from 320 px to 700 px of width.
 WIDTH, HEIGHT = 460, 260
-LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 40
+RIGHT, TOP, BOTTOM = 14, 12, 40
+_LEAST_LEFT = 54
+_CHARACTER = 8  # about the widest digit of a tick's label, in the fonts of the style sheet
+_GAP = 8  # between a label and its line
 STYLES = 6  # series styles that the style sheet has, told apart by colour and dashes
 _MARKERS = 40  # epochs up to which every value gets a dot
 
@@ -43,40 +47,49 @@ class Band:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The axes: epochs or weights to the right, `low` to `high` upwards."""
+    """The axes: epochs or weights to the right, `low` to `high`, which `text` writes, upwards."""
 
     first: float
     last: float
     low: float
     high: float
+    text: Callable[[float], str]
+
+    @cached_property
+    def left(self) -> float:
+        """The margin that the longest label needs."""
+        longest = max((len(self.text(value)) for value in self._upwards), default=0)
+        return max(_LEAST_LEFT, _CHARACTER * longest + _GAP)
+
+    @cached_property
+    def _upwards(self) -> list[float]:
+        return ticks(self.low, self.high, 6)
 
     def x(self, value: float) -> float:
         span = self.last - self.first
         share = (value - self.first) / span if span else 0.5
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return self.left + share * (WIDTH - self.left - RIGHT)
 
     def y(self, value: float) -> float:
         span = self.high - self.low
         share = (value - self.low) / span if span else 0.5
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
-    def axes(
-        self, across: Sequence[float], text: Callable[[float], str], name: str, most: int = 6
-    ) -> str:
+    def axes(self, across: Sequence[float], name: str) -> str:
         parts = []
-        bottom = HEIGHT - BOTTOM
-        for value in ticks(self.low, self.high, most):
+        left, right, bottom = self.left, WIDTH - RIGHT, HEIGHT - BOTTOM
+        for value in self._upwards:
             y = self.y(value)
-            parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
-            label = words(text(value))
-            parts.append(tag("text", label, x=LEFT - 8, y=y + 4, class_="tick end"))
-        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=bottom, y2=bottom, class_="axis"))
+            parts.append(tag("line", x1=left, x2=right, y1=y, y2=y, class_="grid"))
+            label = words(self.text(value))
+            parts.append(tag("text", label, x=left - _GAP, y=y + 4, class_="tick end"))
+        parts.append(tag("line", x1=left, x2=right, y1=bottom, y2=bottom, class_="axis"))
         for value in across:
             x = self.x(value)
             parts.append(tag("line", x1=x, x2=x, y1=bottom, y2=bottom + 5, class_="axis"))
             label = words(number_text(value))
             parts.append(tag("text", label, x=x, y=bottom + 18, class_="tick middle"))
-        middle = (LEFT + WIDTH - RIGHT) / 2
+        middle = (left + right) / 2
         parts.append(tag("text", words(name), x=middle, y=HEIGHT - 4, class_="tick middle"))
         return "".join(parts)
 
@@ -118,12 +131,8 @@ def line_chart(
         steps: A value holds until the next one.
         band: Drawn behind the lines.
     """
-    frame = _Frame(epochs[0], epochs[-1], *bounds)
-    parts = [
-        frame.axes(
-            epoch_ticks(epochs[0], epochs[-1], 8), share_text if shares else number_text, "epoch"
-        )
-    ]
+    frame = _Frame(epochs[0], epochs[-1], *bounds, share_text if shares else number_text)
+    parts = [frame.axes(epoch_ticks(epochs[0], epochs[-1], 8), "epoch")]
     if band is not None:
         parts.append(_band(frame, epochs, band, steps=steps))
     for one in series:
@@ -134,7 +143,8 @@ def line_chart(
         ]
         line = path(points, steps=steps)
         parts.append(tag("path", d=line, class_=f"line s{one.style}"))
-        if len(epochs) <= _MARKERS and not steps:
+        every = len(epochs) <= _MARKERS and not steps and one.style != "all"
+        if every or len(points) == 1:  # a line of one point is none
             dots = (tag("circle", cx=x, cy=y, r=2.6) for x, y in points)
             parts.append(tag("g", *dots, class_=f"dots s{one.style}"))
     return _drawing(name, title, description, *parts)
@@ -150,6 +160,9 @@ def _band(frame: _Frame, epochs: Sequence[int], band: Band, *, steps: bool) -> s
         return points
 
     outline = corners(band.high) + corners(band.low)[::-1]
+    if len(epochs) == 1:  # without a width of its own
+        (x, high), (_, low) = outline
+        outline = [(x - 6, high), (x + 6, high), (x + 6, low), (x - 6, low)]
     return tag("path", d=path(outline) + "Z", class_="band")
 
 
@@ -157,7 +170,7 @@ def histogram_chart(name: str, title: str, description: str, counts: Histograms)
     """Weights before as an area, those kept as bars."""
     bins = len(counts.before)
     high = max(*counts.before, *counts.after, 1)
-    frame = _Frame(-counts.limit, counts.limit, 0, high * 1.05)
+    frame = _Frame(-counts.limit, counts.limit, 0, high * 1.05, number_text)
     width = 2 * counts.limit / bins
     edges = [-counts.limit + index * width for index in range(bins + 1)]
     outline = [(frame.x(edges[0]), frame.y(0))]
@@ -175,7 +188,7 @@ def histogram_chart(name: str, title: str, description: str, counts: Histograms)
         name,
         title,
         description,
-        frame.axes(across, number_text, "weight"),
+        frame.axes(across, "weight"),
         tag("path", d=path(outline), class_="before"),
         tag("path", d=bars, class_="after"),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prunecell.report.charts import STYLES, Band, Series, line_chart
 from prunecell.report.markup import figure, legend, table
-from prunecell.report.run import Epoch
+from prunecell.report.run import Epoch, best_accuracy
 from prunecell.report.terminal import share_text
 
 _ALIKE = 0.005  # lines that are nowhere further apart than this share cannot be told apart
@@ -33,8 +33,10 @@ def _accuracy(epochs: Sequence[Epoch]) -> str:
     values = [epoch.accuracy for epoch in epochs]
     low = max(0.0, min(values) - 0.02)
     low = next(edge for edge in (0.95, 0.9, 0.8, 0.5, 0.0) if edge <= low or edge == 0)
+    best = share_text(best_accuracy(epochs))
     text = (
-        f"From {share_text(values[0])} to {share_text(values[-1])}, best {share_text(max(values))}."
+        f"From {share_text(values[0])} to {share_text(values[-1])}, "
+        f"best at the final thresholds {best}."
     )
     drawing = line_chart(
         "accuracy",

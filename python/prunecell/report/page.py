@@ -9,7 +9,7 @@ from importlib.resources import files
 from prunecell.report.charts import histogram_chart, share_bar
 from prunecell.report.markup import figure, legend, table
 from prunecell.report.overtime import charts
-from prunecell.report.run import Run, TensorBytes
+from prunecell.report.run import Run, TensorBytes, best_accuracy
 from prunecell.report.svg import tag, words
 from prunecell.report.terminal import bytes_text, factor_text, share_text
 
@@ -43,8 +43,8 @@ def _head(run: Run) -> str:
     tiles = []
     if run.epochs:
         last = run.epochs[-1]
-        best = max(epoch.accuracy for epoch in run.epochs)
-        tiles.append(("test accuracy", share_text(last.accuracy), f"best {share_text(best)}"))
+        best = f"best at the final thresholds {share_text(best_accuracy(run.epochs))}"
+        tiles.append(("test accuracy", share_text(last.accuracy), best))
         if last.cells:
             size = sum(cell.size for cell in last.cells.values())
             tiles.append(("weights pruned", share_text(last.sparsity), f"of {size:,} in layers"))
@@ -86,13 +86,18 @@ def _layers(run: Run) -> str:
     for name, cell in run.epochs[-1].cells.items():
         bar, asked = share_bar(cell.sparsity, cell.threshold), share_text(cell.threshold)
         counts = [f"{cell.size - cell.zeros:,}", f"{cell.size:,}"]
-        rows.append([words(name), bar, share_text(cell.sparsity), asked, *counts])
+        start = share_text(run.starts[name]) if name in run.starts else "-"
+        rows.append([words(name), bar, share_text(cell.sparsity), asked, start, *counts])
     last = run.epochs[-1]
     size, zeros = (sum(getattr(c, w) for c in last.cells.values()) for w in ("size", "zeros"))
     bar, reached = share_bar(last.sparsity, None), share_text(last.sparsity)
-    total = ["all", bar, reached, "", f"{size - zeros:,}", f"{size:,}"]
-    header = ["layer", "share pruned", "pruned", "asked", "kept", "weights"]
-    note = tag("p", "The mark on a bar is the share that was asked for.", class_="note")
+    total = ["all", bar, reached, "", "", f"{size - zeros:,}", f"{size:,}"]
+    header = ["layer", "share pruned", "pruned", "asked", "start", "kept", "weights"]
+    text = (
+        "The mark on a bar is the share that was asked for; start is what a Gradual schedule began "
+        "with. Pruned are weights that a mask of these layers holds at 0."
+    )
+    note = tag("p", text, class_="note")
     caption = f"Layers after epoch {last.number}"
     return _section("Layers", table(caption, header, rows, [total], bars=1), note)
 
@@ -143,7 +148,12 @@ def _bytes(run: Run) -> str:
         "shape",
     ]
     total = ["all", *_byte_cells(run.bytes), "", ""]
-    return _section("Bytes", table("Bytes of the final model", header, rows, [total], bars=1))
+    text = (
+        "Zeros are values that are 0, masked or not, of all tensors, biases and others without a "
+        "mask included: their total is not that of the pruned weights above."
+    )
+    sizes = table("Bytes of the final model", header, rows, [total], bars=1)
+    return _section("Bytes", sizes, tag("p", text, class_="note"))
 
 
 def _byte_cells(tensors: Sequence[TensorBytes]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from prunecell.report.weights import Histograms
@@ -37,6 +38,16 @@ class Epoch:
         return sum(cell.zeros for cell in self.cells.values()) / size if size else 0.0
 
 
+def best_accuracy(epochs: Sequence[Epoch]) -> float:
+    """The best of the epochs with the thresholds of the last: less pruned ones are no match."""
+
+    def thresholds(epoch: Epoch) -> list[float]:
+        return [cell.threshold for cell in epoch.cells.values()]
+
+    last = thresholds(epochs[-1])
+    return max(epoch.accuracy for epoch in epochs if thresholds(epoch) == last)
+
+
 @dataclass(frozen=True)
 class TensorBytes:
     """One tensor of the final model. `stored` are its bytes in the file."""
@@ -66,6 +77,7 @@ class Run:
         facts: What it is: pairs of words, in the order in which they are shown.
         planned: Epochs that it is to have.
         epochs: Those that are done.
+        starts: The first share of each cell whose schedule is Gradual.
         bytes: Tensors of the final model; empty before there is one.
         file_bytes: Its file, header included.
         histograms: Weights of each pruned cell before and after; empty before the end.
@@ -75,6 +87,7 @@ class Run:
     facts: list[tuple[str, str]]
     planned: int
     epochs: list[Epoch]
+    starts: dict[str, float] = field(default_factory=dict)
     bytes: list[TensorBytes] = field(default_factory=list)
     file_bytes: int = 0
     histograms: dict[str, Histograms] = field(default_factory=dict)

@@ -229,6 +229,10 @@ def _check_description(fields: Fields) -> None:
     fields.integer("threads")
     for name in versions.values:
         versions.text(name)
+    if "starts" in fields.values:  # runs of earlier versions have none
+        starts = fields.inner("starts")
+        for name in starts.values:
+            starts.number(name, 0, 1)
 
 
 def _check_record(record: Fields, number: int) -> None:

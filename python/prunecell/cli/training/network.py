@@ -91,6 +91,11 @@ class Network:
         outputs: Tensor = self.module(images).flatten(1)
         return outputs
 
+    def starts(self) -> dict[str, float]:
+        """The first share of each cell whose schedule is Gradual."""
+        quantizers = {cell.name: cell.quantizer for cell in self.model}
+        return {n: q.start for n, q in quantizers.items() if q and q.prune_mode == "Gradual"}
+
     def digest(self) -> str:
         """Tells networks apart: the text of the file."""
         return hashlib.sha256(self._path.read_bytes()).hexdigest()
