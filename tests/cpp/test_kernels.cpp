@@ -128,7 +128,7 @@ TEST_CASE("splitting keys keeps order and counts, for brackets of every width") 
     if (!variant.supported()) continue;
     for (const auto& [first, last] : brackets)
       for (const std::int64_t n : {0, 1, 15, 16, 17, 4095, 4096}) {
-        std::vector<std::uint32_t> expected, inside(std::size_t(cpu::tile_size));
+        std::vector<std::uint32_t> expected, inside(static_cast<std::size_t>(cpu::tile_size));
         std::int64_t smaller = 0, below = 100;
         for (std::int64_t i = 0; i < n; ++i) {
           const std::uint32_t key = keys[std::size_t(i)];

@@ -31,10 +31,11 @@ Weights in_layout(const Weights& logical, Layout layout) {
 
 TEST_CASE("masks follow the logical index whatever the layout in memory") {
   for (const DType dtype : reference::dtypes)
-    for (const auto& [layout, images] :
-         {std::pair{Layout{3, 49}, 64}, std::pair{Layout{64, 9}, 33}, std::pair{Layout{70, 33}, 1},
-          std::pair{Layout{40, 4}, 21}, std::pair{Layout{2, 129}, 3}, std::pair{Layout{1, 9}, 5},
-          std::pair{Layout{5, 1}, 9}}) {
+    for (const auto& shape : {std::pair{Layout{3, 49}, 64}, std::pair{Layout{64, 9}, 33}, std::pair{Layout{70, 33}, 1},
+                              std::pair{Layout{40, 4}, 21}, std::pair{Layout{2, 129}, 3}, std::pair{Layout{1, 9}, 5},
+                              std::pair{Layout{5, 1}, 9}}) {
+      const Layout layout = shape.first;
+      const std::int64_t images = shape.second;
       CAPTURE(name(dtype));
       CAPTURE(layout.channels);
       const std::int64_t size = layout.channels * layout.positions * images;
@@ -104,7 +105,9 @@ TEST_CASE("large images, many images and transposed matrices, with any number of
   // Where images are cut in the middle, where they take other than whole words, and rows of 16 and 17 bits.
   const std::pair<Layout, std::int64_t> shapes[] = {{{512, 9}, 70},  {{60001, 9}, 2}, {{16, 5000}, 3}, {{17, 5000}, 3},
                                                     {{301, 467}, 1}, {{467, 301}, 3}, {{3, 25}, 2111}, {{64, 4096}, 1}};
-  for (const auto& [layout, images] : shapes) {
+  for (const auto& shape : shapes) {
+    const Layout layout = shape.first;
+    const std::int64_t images = shape.second;
     CAPTURE(layout.channels);
     CAPTURE(layout.positions);
     const std::int64_t size = layout.channels * layout.positions * images;

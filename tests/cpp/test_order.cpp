@@ -40,8 +40,9 @@ TEST_CASE("smallest_limit is what sorting gives, whatever the keys, lists and en
     };
     const std::pair<std::uint32_t, std::uint32_t> ends[] = {
         {0, UINT32_MAX}, {1, UINT32_MAX}, {0, 0x80000000u}, {5, 5}, {3, 1u << 20}, {UINT32_MAX - 60, UINT32_MAX}};
-    for (const auto& [first, last] : ends)
+    for (const auto& bracket : ends)
       for (const std::int64_t most : {0, 1, 63, 64, 65, 1000, 2600, 5333, 5334}) {
+        const std::uint32_t first = bracket.first, last = bracket.second;
         if (above(last) > most) continue;
         // The first key that may not stay, counted from the largest.
         const std::uint32_t expected = most < std::int64_t(sorted.size()) ? sorted[std::size_t(most)] : 0;

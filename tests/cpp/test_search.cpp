@@ -65,13 +65,13 @@ Weights made(const Value& value, std::int64_t size) {
 TEST_SUITE_BEGIN("large");
 
 TEST_CASE("no data leads a rebuild to a wrong mask, for coarse and fine grids and any number of threads") {
-  for (const auto& [name, value] : data)
+  for (const auto& kind : data)
     for (const std::int64_t size : sizes) {
-      Weights weights = made(value, size);
+      Weights weights = made(kind.second, size);
       const Mask old = reference::random_mask(size);
       for (const float threshold : {0.1f, 0.5f, 0.9f, 0.999f, 1.0f})
         for (const float delta : {0.3f, 0.01f, 1e-9f}) {
-          CAPTURE(std::string(name));
+          CAPTURE(std::string(kind.first));
           CAPTURE(size);
           CAPTURE(threshold);
           CAPTURE(delta);

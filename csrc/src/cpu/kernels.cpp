@@ -3,6 +3,7 @@
 // with another object could be linked in its AVX-512 form and run where there is none.
 #include "kernels.hpp"
 #include "../semantics.hpp"
+#include "processor.hpp"
 #if defined(__AVX512BW__)
 #include "select_avx512.hpp"
 #elif defined(__AVX2__)
@@ -221,7 +222,7 @@ struct SingleBits {
   }
 };
 template <class Bits>
-constexpr SingleBits<Bits> single_bits;
+[[maybe_unused]] constexpr SingleBits<Bits> single_bits;
 
 /// All ones where bit j of `word` is 1, else 0. By comparison with a table, since vectors of not every processor shift
 /// each lane by another number.
@@ -323,6 +324,7 @@ bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
 
 #define PRUNECELL_JOIN(a, b) a##b
 #define PRUNECELL_TABLE(isa) PRUNECELL_JOIN(kernels_, isa)
+#define PRUNECELL_SUPPORTED(isa) PRUNECELL_JOIN(supports_, isa)
 #define PRUNECELL_TEXT(isa) #isa
 #define PRUNECELL_NAME(isa) PRUNECELL_TEXT(isa)
 
@@ -336,16 +338,7 @@ bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
 extern const Kernels PRUNECELL_TABLE(PRUNECELL_ISA);
 const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .isa = PRUNECELL_NAME(PRUNECELL_ISA),
-    .supported =
-        [] {
-#if defined(PRUNECELL_ISA_EXTENSION)
-          return __builtin_cpu_supports(PRUNECELL_ISA_FEATURE) && __builtin_cpu_supports(PRUNECELL_ISA_EXTENSION);
-#elif defined(PRUNECELL_ISA_FEATURE)
-          return __builtin_cpu_supports(PRUNECELL_ISA_FEATURE) != 0;
-#else
-          return true;
-#endif
-        },
+    .supported = PRUNECELL_SUPPORTED(PRUNECELL_ISA),
     .magnitude_keys = {magnitude_keys<Float16>, magnitude_keys<BFloat16>, magnitude_keys<float>,
                        magnitude_keys<double>},
     .random_keys = random_keys,

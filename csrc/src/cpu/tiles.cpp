@@ -15,7 +15,7 @@ struct Line {
 /// side by side in memory, or along positions, whichever gives the longer lines.
 template <class Body>
 void for_each_line(const Layout& layout, std::int64_t first, std::int64_t size, Body&& body) {
-  const auto [channels, positions] = layout;
+  const std::int64_t channels = layout.channels, positions = layout.positions;
   const std::int64_t image_size = channels * positions;
   for (std::int64_t image = first / image_size * image_size; image < first + size; image += image_size) {
     const std::int64_t begin = std::max(first - image, std::int64_t(0)),
