@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from embedding import ROOT, cmake
 from prunecell import _core
 
-ROOT = Path(__file__).parents[1]
+SHIM = ROOT / "build" / "simt-python"
+SHIM_PLUGIN = SHIM / "tests" / "cpp" / "libprunecell_cuda_simt.so"
 
 
 class Memory(Protocol):
@@ -75,14 +74,9 @@ class TorchMemory:
 
 def load_shim() -> None:
     """Builds the CUDA back end over the shim and makes the package use it."""
-    tool = shutil.which("cmake")
-    assert tool, "cmake is a prerequisite of the tests"
-    folder = ROOT / "build" / "simt-python"
     options = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DPRUNECELL_SIMT=ON", "-DPRUNECELL_TESTS=ON"]
     off = [f"-DPRUNECELL_{name}=OFF" for name in ("CUDA", "OPENMP", "PYTHON")]
-    build = [tool, "--build", folder, "--target", "prunecell_cuda_simt", "--parallel", "2"]
-    for command in ([tool, "-S", ROOT, "-B", folder, *options, *off], build):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    _core.load_cuda_plugin(str(folder / "tests" / "cpp" / "libprunecell_cuda_simt.so"))
-    ShimMemory.runtime = ctypes.CDLL(str(folder / "tests" / "simt" / "libprunecell_simt.so"))
+    cmake("-S", ROOT, "-B", SHIM, *options, *off)
+    cmake("--build", SHIM, "--target", "prunecell_cuda_simt", "--parallel", "2")
+    _core.load_cuda_plugin(str(SHIM_PLUGIN))
+    ShimMemory.runtime = ctypes.CDLL(str(SHIM / "tests" / "simt" / "libprunecell_simt.so"))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
+
+import tools
 
 ROOT = Path(__file__).parents[1]
 CONSUMER = ROOT / "tests" / "embed"
 
 
 def cmake(*arguments: object) -> None:
-    tool = shutil.which("cmake")
-    assert tool, "cmake is a prerequisite of the tests"
-    command = [tool, *map(str, arguments)]
+    command = [tools.prerequisite("cmake"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 

@@ -6,13 +6,13 @@ import doctest
 import importlib
 import pkgutil
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import prunecell
 import pytest
+import tools
 
 ROOT = Path(__file__).parents[1]
 INCLUDE = ROOT / "csrc" / "include"
@@ -27,8 +27,7 @@ def test_headers_are_where_they_are_expected() -> None:
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_each_public_header_compiles_alone(header: str, tmp_path: Path) -> None:
-    compiler = shutil.which("c++") or shutil.which("g++")
-    assert compiler, "a C++ compiler is a prerequisite"
+    compiler = tools.prerequisite("c++", "g++")
     source = tmp_path / "alone.cpp"
     source.write_text(f"#include <{header}>\n#include <{header}>\n")
     flags = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wshadow"]

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import tools
+from device_memory import SHIM_PLUGIN
 
 ROOT = Path(__file__).parents[1]
 NAME = "libprunecell_cuda.so"
@@ -39,10 +41,19 @@ __attribute__((constructor)) static void run() { std::puts("code of a plugin ran
 """
 RAN = "code of a plugin ran"
 
+# As PyTorch's CUDA builds load one for the whole process, on a machine without a GPU.
+RUNTIME = """
+extern "C" {
+int cudaGetDeviceCount(int*) { return 35; }
+int cudaGetDevice(int*) { return 35; }
+int cudaSetDevice(int) { return 35; }
+int cudaMalloc(void**, unsigned long) { return 35; }
+}
+"""
+
 
 def compile_text(text: str, made: Path, *flags: str | Path) -> Path:
-    compiler = shutil.which("c++") or shutil.which("g++")
-    assert compiler, "a C++ compiler is a prerequisite"
+    compiler = tools.prerequisite("c++", "g++")
     command = [compiler, "-std=c++20", "-x", "c++", "-", *flags, "-o", made]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -157,3 +168,21 @@ def test_the_package_does_not_load_from_the_current_folder(built: Path, tmp_path
         check=True,
     )
     assert done.stdout == "asked\n"
+
+
+@pytest.mark.usefixtures("shim")
+def test_the_shim_keeps_to_its_own_runtime(tmp_path: Path) -> None:
+    version = tmp_path / "version"
+    version.write_text("libcudart.so.13 { global: *; };")
+    flags = ["-shared", "-fPIC", f"-Wl,--version-script={version}"]
+    runtime = compile_text(RUNTIME, tmp_path / "libcudart.so.13", *flags)
+    program = f"""
+import ctypes
+ctypes.CDLL({str(runtime)!r}, ctypes.RTLD_GLOBAL)
+from prunecell import _core
+_core.load_cuda_plugin({str(SHIM_PLUGIN)!r})
+assert _core.cuda_device_count() > 0, _core.cuda_unavailable_reason()
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

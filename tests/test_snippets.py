@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import tools
 from embedding import CONSUMER, ROOT, build, run
 from prunecell import config
 
@@ -78,7 +79,7 @@ def test_python_runs(block: Block) -> None:
 @pytest.mark.parametrize("block", written_in("cpp"))
 def test_cpp_compiles_and_runs(block: Block, folder: Path, request: pytest.FixtureRequest) -> None:
     for tool in ("cmake", "g++"):
-        if not shutil.which(tool):
+        if not tools.find(tool):
             pytest.skip(f"no {tool}")
     shutil.copy(CONSUMER / "CMakeLists.txt", folder)
     (folder / "main.cpp").write_text(block.text, encoding="utf-8")

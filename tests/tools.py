@@ -1,0 +1,27 @@
+"""Programs that the tests call."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+BESIDE_PYTHON = str(Path(sys.executable).parent)
+
+
+def find(*names: str) -> str | None:
+    """The path of the first of these programs that there is.
+
+    What the test environment installed goes before what lies on PATH, where it need not be.
+    """
+    for name in names:
+        if path := shutil.which(name, path=BESIDE_PYTHON) or shutil.which(name):
+            return path
+    return None
+
+
+def prerequisite(*names: str) -> str:
+    """The same, of a program without which nothing can be tested."""
+    path = find(*names)
+    assert path, f"{' or '.join(names)} is a prerequisite of the tests"
+    return path
