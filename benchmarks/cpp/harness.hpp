@@ -48,4 +48,7 @@ void add_race(const Options& options, const std::string& name, const Fields& fie
 void add_number(const std::string& name, const Fields& fields, const std::string& unit,
                 std::function<double()> measure);
 
+/// Whether the result of a row that has run was wrong.
+bool a_row_failed();
+
 }  // namespace benchmarks

@@ -50,20 +50,6 @@ Options parse(int& count, char** words) {
   return options;
 }
 
-/// Remembers whether a row's result was wrong.
-class Reporter : public benchmark::ConsoleReporter {
- public:
-  Reporter() : ConsoleReporter(OO_Tabular) {}
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& run : runs) wrong_ |= run.error_occurred;
-    ConsoleReporter::ReportRuns(runs);
-  }
-  bool wrong() const { return wrong_; }
-
- private:
-  bool wrong_ = false;
-};
-
 }  // namespace
 
 int main(int count, char** words) try {
@@ -82,9 +68,9 @@ int main(int count, char** words) try {
   benchmarks::add_cell_rows(options);
   benchmarks::add_reference_rows(options);
   benchmarks::add_size_rows(options);
-  Reporter reporter;
+  benchmark::ConsoleReporter reporter(benchmark::ConsoleReporter::OO_Tabular);
   benchmark::RunSpecifiedBenchmarks(&reporter);
-  return reporter.wrong() ? 1 : 0;
+  return benchmarks::a_row_failed() ? 1 : 0;
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;
