@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
+LENET = str(TESTS.parent / "examples" / "lenet.ini")
 MISSING = "import sys; sys.modules['torch'] = None; "  # its import fails
 FOLDER = "import sys, types; sys.modules['torch'] = types.ModuleType('torch'); "
 FOLDER += "sys.modules['torch'].__path__ = ['.']; "  # so Python takes any folder of that name
@@ -22,6 +24,9 @@ def run(code: str) -> str:
     return done.stdout + done.stderr
 
 
+OLD = "import torch; torch.__version__ = '2.4.1+cu124'; "
+
+
 @pytest.mark.parametrize("torch", [MISSING, FOLDER])
 @pytest.mark.parametrize(
     "use", ["import prunecell.torch", "import prunecell.formats as f; f.to_torch_csr([[1.0]])"]
@@ -30,6 +35,30 @@ def test_the_error_says_what_to_install(torch: str, use: str) -> None:
     last = run(torch + use).splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: ")
     assert last.endswith(": pip install 'prunecell[torch]'")
+
+
+@pytest.mark.parametrize(
+    ("use", "kind"),
+    [
+        ("import prunecell.torch", "ImportError"),
+        (
+            f"from prunecell.cli import main; main(['train', {LENET!r}, '--out', 'no'])",
+            "prunecell train",
+        ),
+    ],
+)
+def test_a_version_that_is_too_old_is_named(use: str, kind: str) -> None:
+    pytest.importorskip("torch")
+    last = run(OLD + use).splitlines()[-1]
+    assert last == (
+        f"{kind}: prunecell.torch needs PyTorch 2.5 or later, got 2.4.1+cu124: "
+        "pip install --upgrade 'prunecell[torch]'"
+    )
+
+
+def test_the_oldest_version_is_the_one_that_the_package_asks_for() -> None:
+    requirements = importlib.metadata.requires("prunecell") or []
+    assert 'torch>=2.5; extra == "torch"' in [line.replace("'", '"') for line in requirements]
 
 
 def test_tests_that_need_it_are_skipped_with_the_reason() -> None:

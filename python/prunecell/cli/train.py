@@ -94,7 +94,9 @@ def _train(
     except ImportError as error:
         if error.name != "torch":
             raise
-        raise CommandError("training needs PyTorch: pip install 'prunecell[torch]'") from None
+        needs = "training needs PyTorch: pip install 'prunecell[torch]'"
+        missing = isinstance(error, ModuleNotFoundError)
+        raise CommandError(needs if missing else str(error)) from None
     from prunecell.formats import save
 
     if options.threads:

@@ -13,10 +13,15 @@ and `model.end_epoch()` alone drive the schedule.
 """
 
 try:
+    import torch as _torch
     import torch.nn as _nn  # noqa: F401 # any folder called torch passes for a bare torch
 except ModuleNotFoundError as error:
     hint = "prunecell.torch needs PyTorch: pip install 'prunecell[torch]'"
     raise ModuleNotFoundError(hint, name="torch") from error
+if tuple(map(int, _torch.__version__.split(".")[:2])) < (2, 5):
+    hint = "pip install --upgrade 'prunecell[torch]'"
+    needs = f"prunecell.torch needs PyTorch 2.5 or later, got {_torch.__version__}"
+    raise ImportError(f"{needs}: {hint}", name="torch")
 
 from prunecell.torch.compress import compress, decompress
 from prunecell.torch.model import Model, dense_state_dict, wrap
