@@ -296,6 +296,14 @@ def test_off_a_terminal_there_is_a_line_per_epoch(run: Run, tmp_path: Path) -> N
     assert all("loss" in line and "accuracy" in line and "pruned" in line for line in lines)
 
 
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_nobody_needs_to_listen(tmp_path: Path, stderr: str) -> None:
+    program = [sys.executable, "-m", "prunecell", *arguments(tmp_path)]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {stderr}', "sh", *program], check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
 def test_an_ini_that_prunes_nothing(run: Run, tmp_path: Path) -> None:
     kept = [line for line in INI.splitlines() if not line.startswith("QWeight")]
     (tmp_path / "x.ini").write_text("\n".join(kept))

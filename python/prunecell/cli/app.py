@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as end:  # of argparse: help, version, mistakes
+        console.draw("")  # argparse takes no notice when they cannot be written
         return int(end.code or 0)
     except CommandError as error:  # help that cannot be written
         console.complain("prunecell", error)

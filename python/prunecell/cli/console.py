@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from prunecell.cli.errors import CommandError
 from prunecell.shown import printable
@@ -15,9 +15,14 @@ from prunecell.shown import printable
 _WIDEST = 140
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """None is what Python has in place of a stream that was closed before it began."""
+    return stream is not None and stream.isatty()
+
+
 def width() -> int:
     """Columns of the terminal; where there is none, what a wide one has."""
-    if sys.stdout is None or not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         return _WIDEST
     return min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
 
@@ -43,12 +48,16 @@ def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # Python would complain once more when it flushes in the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         if isinstance(error, BrokenPipeError):  # the reader of a pipe has seen enough
             raise
         why = os.strerror(error.errno or 0).lower()
         raise CommandError(f"standard output cannot be written: {why}") from None
+
+
+def _discard(stream: TextIO) -> None:
+    """What is left in a stream that cannot be written: Python would fail once more in the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(program: str, message: object) -> None:
@@ -57,10 +66,18 @@ def complain(program: str, message: object) -> None:
 
 
 def mutter(text: str) -> None:
-    """Lines on stderr."""
-    with suppress(OSError, ValueError, AttributeError):  # closed, or None
-        sys.stderr.write(safe(text))
-        sys.stderr.flush()
+    """Lines on stderr, if anybody listens."""
+    draw(safe(text))
+
+
+def draw(text: str) -> None:
+    """Text on stderr, with what drives a terminal in it, if anybody listens."""
+    with suppress(ValueError, AttributeError):  # closed, or None
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            _discard(sys.stderr)
 
 
 def show_json(value: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TextIO
 
+from prunecell.cli import console
 from prunecell.shown import printable
 
 _REDRAW_SECONDS = 0.1
@@ -24,8 +24,7 @@ class Progress:
 
     def __init__(self, title: str, total: int, *, show: bool = True) -> None:
         self._title, self._total = title, max(total, 1)
-        self._stream: TextIO = sys.stderr
-        self._show = show and self._stream is not None and self._stream.isatty()
+        self._show = show and console.is_terminal(sys.stderr)
         self._done = 0
         self._note = ""
         self._start = time.monotonic()
@@ -36,8 +35,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._show and self._drawn:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            console.draw("\r\x1b[K")
 
     def advance(self, units: int, note: str | None = None) -> None:
         """`units` more are done; `note` stands behind the bar from now on."""
@@ -56,8 +54,7 @@ class Progress:
         left = _clock(seconds / share - seconds) if share > 0 else "--:--"
         line = f"{self._title} [{bar}] {share:4.0%} {left} left  {self._note}"
         width = shutil.get_terminal_size().columns - 1
-        self._stream.write("\r\x1b[K" + line[:width])
-        self._stream.flush()
+        console.draw("\r\x1b[K" + line[:width])
 
 
 def _clock(seconds: float) -> str:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from prunecell import UnreachableThreshold
+from prunecell.cli import console
 from prunecell.cli.errors import CommandError
 from prunecell.cli.progress import Progress
 from prunecell.cli.tensors.torchfile import load_torch
@@ -151,9 +152,9 @@ class Training:
 
     def _say(self, record: Record) -> None:
         """A line where no progress bar is drawn: in a log, a long run is to be followed, too."""
-        if not sys.stderr.isatty():
+        if not console.is_terminal(sys.stderr):
             line = f"epoch {record['epoch']} of {self._options.epochs}: loss {record['loss']:.4g}, "
-            print(line + _result(record), file=sys.stderr, flush=True)
+            console.mutter(f"{line}{_result(record)}\n")
 
 
 def _result(record: Record) -> str:
