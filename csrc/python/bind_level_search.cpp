@@ -38,7 +38,7 @@ void advance(LevelSearch& search, const py::object& totals) {
 
 constexpr int pickle_format = 1;
 
-py::tuple state_of(const LevelSearch& search) {
+py::object state_of(const LevelSearch& search) {  // as resumed takes it: pybind11 2 asks for one type
   const LevelSearchState s = search.save();
   return py::make_tuple(pickle_format, s.size, s.threshold, s.delta, s.rounds, s.first_key, s.below, s.inside);
 }
