@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import pytest
+import tools
 from embedding import CONSUMER, ROOT, build, cmake, run
 
 
@@ -24,3 +27,14 @@ def test_the_source_tree_is_a_subdirectory(tmp_path: Path) -> None:
     assert "weights pruned" in run(tmp_path / "embed")
     cmake("--install", tmp_path, "--prefix", tmp_path / "prefix")
     assert not list((tmp_path / "prefix").rglob("*prunecell*"))  # the consumer decides
+
+
+@pytest.mark.parametrize(("compiler", "version"), [("GNU", "10.5.0"), ("Clang", "13.0.1")])
+def test_a_compiler_that_is_too_old_is_named(tmp_path: Path, compiler: str, version: str) -> None:
+    said = {"FORCED": "ON", "ID": compiler, "VERSION": version}  # instead of asking the compiler
+    given = [f"-DCMAKE_CXX_COMPILER_{name}={value}" for name, value in said.items()]
+    command = [tools.prerequisite("cmake"), "-S", ROOT, "-B", tmp_path, *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    message = " ".join(done.stderr.split())
+    assert f"needs GCC 11 or clang 14, or a later one, got {compiler} {version}" in message
