@@ -47,6 +47,13 @@ class Learning(Versioned):
         return Versioned(self._array)
 
 
+class Refusing(Versioned):
+    """What it holds cannot be given out, for a reason of its own."""
+
+    def __dlpack__(self, **given: Any) -> Any:
+        raise BufferError("the memory lies elsewhere")
+
+
 PRODUCERS = [Versioned, Unversioned, Learning]
 DLPACK_DTYPES = ["float16", "float32", "float64"]  # numpy cannot export ml_dtypes' bfloat16
 
@@ -156,6 +163,14 @@ def test_other_element_types_are_refused_by_name(dtype: str) -> None:
 def test_other_element_types_are_refused_from_dlpack_too() -> None:
     with pytest.raises(prunecell.InvalidType, match="got with 32 bits of DLPack type code 0"):
         prunecell.build_mask(Versioned(np.zeros(4, dtype=np.int32)))
+
+
+def test_a_producer_that_refuses_is_named() -> None:
+    words = (
+        r"weights\[0\]: expected memory that __dlpack__ gives out, got BufferError: the mem"
+    )
+    with pytest.raises(prunecell.InvalidArgument, match=words):
+        prunecell.build_mask(Refusing(np.zeros(4, dtype=np.float32)))
 
 
 def test_the_other_byte_order_is_refused() -> None:

@@ -31,11 +31,12 @@ def test_a_tensor_without_memory_is_refused() -> None:
     torch = pytest.importorskip("torch")
     weights, gone = np.ones(10, np.float32), torch.zeros(10)
     gone.untyped_storage().resize_(0)
+    words = r"\[0\]: expected memory.*(got 10 elements without|storage of size 0)"  # of old torch
     for call in (
         lambda: prunecell.apply_mask(weights, Mask((10,)), out=gone),
         lambda: prunecell.apply_mask(gone, Mask((10,))),
     ):
-        with pytest.raises(prunecell.InvalidArgument, match=r"\[0\]: expected memory, got 10 ele"):
+        with pytest.raises(prunecell.InvalidArgument, match=words):
             call()
 
 

@@ -135,9 +135,18 @@ py::object capsule_of(py::handle given) {
   }
 }
 
+/// What a producer refuses with, Python's BufferError or another, tells neither tensor nor parameter.
+py::object named_capsule_of(py::handle object, const ArgumentName& name) try {
+  return capsule_of(object);
+} catch (const py::error_already_set& error) {
+  if (!error.matches(PyExc_Exception) || error.matches(PyExc_MemoryError)) throw;
+  throw InvalidArgument(std::string(name) + ": expected memory that __dlpack__ gives out, got " +
+                        std::string(py::str("{}: {}").format(error.type().attr("__name__"), error.value())));
+}
+
 /// The capsule stays the owner: it is not renamed to used_..., so that its destructor gives the memory back.
 Description describe_capsule(py::handle object, const ArgumentName& name) {
-  py::object capsule = capsule_of(object);
+  py::object capsule = named_capsule_of(object, name);
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
     auto* managed = static_cast<dlpack::ManagedVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
     if (managed->version.major != dlpack::major_version)
