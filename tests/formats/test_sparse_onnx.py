@@ -31,8 +31,15 @@ TYPES = {
 }
 
 
+def initializer(array: Array, name: str) -> Any:
+    if array.dtype == ml_dtypes.bfloat16:  # which from_array of older versions does not know
+        kind = TensorProto.BFLOAT16
+        return helper.make_tensor(name, kind, array.shape, array.tobytes(), raw=True)
+    return numpy_helper.from_array(array, name)
+
+
 def model_of(nodes: list[Any], inputs: list[Any], output: Any, **weights: Array) -> Any:
-    initializers = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    initializers = [initializer(array, name) for name, array in weights.items()]
     graph = helper.make_graph(nodes, "graph", inputs, [output], initializers)
     versions = [helper.make_opsetid("", 17)]
     return helper.make_model(graph, opset_imports=versions, ir_version=8)
@@ -97,13 +104,24 @@ def test_bfloat16_is_expanded_too(tmp_path: Path) -> None:
     assert np.array_equal(outputs(tmp_path / "x.onnx")[0], weights.astype(np.float32))
 
 
+def test_what_onnx_widens_stays_dense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = sparse("bfloat16", (30, 40), 0.97, special=False)
+    node = helper.make_node("Cast", ["w"], ["y"], to=TensorProto.FLOAT)
+    value = helper.make_tensor_value_info("y", TensorProto.FLOAT, [30, 40])
+    model = model_of([node], [], value, w=weights)
+    with monkeypatch.context() as older:  # as versions before 1.18
+        older.setattr(numpy_helper, "to_array", lambda _: weights.astype(np.float32))
+        assert export_onnx(model, tmp_path / "x.onnx") == []
+    assert np.array_equal(outputs(tmp_path / "x.onnx")[0], weights.astype(np.float32))
+
+
 def test_what_would_not_shrink_stays_dense(tmp_path: Path) -> None:
     model, _ = small_network()
     weights = {
         "half": sparse("float32", (30, 40), 0.6),
         "half16": sparse("float16", (30, 40), 0.75),
         "number": np.array(0.0),
-        "words": np.array(["a", "b"]),
+        "words": np.array(["a", "b"], dtype=object),
     }
     model.graph.initializer.extend(numpy_helper.from_array(w, n) for n, w in weights.items())
     assert export_onnx(model, tmp_path / "x.onnx") == ["conv.w", "fc.w"]

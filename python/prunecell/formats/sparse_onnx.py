@@ -67,10 +67,13 @@ def _copied(onnx: Any, tensor: Any) -> Any:
 
 def _sparse(onnx: Any, initializer: Any) -> Any:
     """The initializer as a SparseTensorProto; None where dense is no larger."""
+    array = onnx.numpy_helper.to_array(initializer)
     try:
-        tensor = Stored.of(onnx.numpy_helper.to_array(initializer), initializer.name)
+        tensor = Stored.of(array, initializer.name)
     except InvalidType:  # strings, complex128, types of 4 bits
         return None
+    if onnx.helper.np_dtype_to_tensor_dtype(array.dtype) != initializer.data_type:
+        return None  # before 1.18 onnx widens bfloat16 to float32: other bits than the tensor's
     places = np.flatnonzero(tensor.bits)
     if not tensor.shape or places.size * (tensor.dtype.size + _INDEX) >= tensor.nbytes:
         return None
