@@ -114,7 +114,7 @@ def test_objects_in_torch_files_are_not_loaded(run: Run, tmp_path: Path) -> None
 
 def test_objects_in_archives_are_not_loaded(run: Run, tmp_path: Path) -> None:
     things = np.array([Hostile(tmp_path / "written")], dtype=object)
-    np.savez(tmp_path / "a.npz", allow_pickle=True, things=things, w=np.ones((2, 2)))
+    np.savez(tmp_path / "a.npz", things=things, w=np.ones((2, 2)))
     found = run("inspect", tmp_path / "a.npz", "--json").json
     assert [one["dtype"] for one in found["tensors"]] == ["object", "float64"]
     ran = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", "--threshold", 0.5)
