@@ -206,10 +206,11 @@ def test_what_is_no_file(run: Run, tmp_path: Path) -> None:
     assert "device or pipe" in run("inspect", os.devnull).complaint(1)
 
 
-def test_without_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", ["None", "types.ModuleType('torch')"], ids=["none", "a_folder"])
+def test_without_torch(tmp_path: Path, found: str) -> None:
     (tmp_path / "a.pt").write_bytes(b"\x80\x02.")
     code = (
-        "import sys; sys.modules['torch'] = None\n"
+        f"import sys, types; sys.modules['torch'] = {found}\n"
         "from prunecell.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     npz(tmp_path / "a.npz")
