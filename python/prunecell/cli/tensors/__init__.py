@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from prunecell import BadFile
-from prunecell.cli.files import check_readable, reading
+from prunecell.cli.files import check_readable, os_errors_are_failures
 from prunecell.cli.tensors.npz import NpzSource
 from prunecell.cli.tensors.safetensors import SafetensorsSource
 from prunecell.cli.tensors.sink import Sink, kind_of, writing
@@ -28,7 +28,7 @@ def open_source(path: Path) -> Source:
         BadFile: It is damaged, or none of the kinds we know.
     """
     check_readable(path)
-    with reading(path):
+    with os_errors_are_failures(path):
         with path.open("rb") as file:
             start = file.read(9)
         if start.startswith(_ZIP):
