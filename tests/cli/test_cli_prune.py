@@ -298,6 +298,15 @@ def test_nothing_to_prune_is_a_failure(run: Run, tmp_path: Path) -> None:
     assert "two or more dimensions, the file has none" in ran.complaint(1)
 
 
+@pytest.mark.parametrize("patterns", ["--exclude *", "--include fc* --exclude conv* --exclude fc*"])
+def test_patterns_that_leave_nothing_are_a_failure(run: Run, tmp_path: Path, patterns: str) -> None:
+    out, options = tmp_path / "b.npz", ("--threshold", 0.5, *patterns.split())
+    said = run("prune", npz(tmp_path / "a.npz"), out, *options).complaint(1)
+    quoted = " ".join(w if w.startswith("--") else repr(w) for w in patterns.split())
+    assert f"nothing to prune: {quoted} leaves none of conv.weight, word_emb" in said
+    assert not out.exists()
+
+
 def test_a_failure_leaves_the_old_output(run: Run, tmp_path: Path) -> None:
     bad = np.full((4, 4), np.nan, dtype=np.float32)
     for suffix in (".npz", ".safetensors"):
