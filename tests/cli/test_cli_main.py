@@ -38,6 +38,39 @@ def test_usage_errors_are_one_line(run: Run, arguments: tuple[str, ...]) -> None
     assert said.startswith("prunecell") and "--help)" in said
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "prnue a b",
+            """COMMAND: invalid choice: 'prnue' (did you mean "prune"?), choose from ins""",
+        ),
+        ("--verison", """unrecognized arguments: --verison (did you mean "--version"?) (see"""),
+        ("--verison prune --x", """unrecognized arguments: --verison (did you"""),
+        (
+            "prune a b --treshold 0.9",
+            """unrecognized arguments: --treshold (did you mean "--thres""",
+        ),
+        ("prune --treshold=0.9 a b", """arguments: --treshold=0.9 (did you mean "--threshold"?)"""),
+        ("prune a b --filler random", """invalid choice: 'random' (did you mean "Random"?)"""),
+        ("train a.ini --otu run", """unrecognized arguments: --otu (did you mean "--out"?)"""),
+        ("report a -o b c d", "unrecognized arguments: c d (see"),
+        ("inspect a -- --jsno", "unrecognized arguments: --jsno"),
+        ("inspect a --jsno --xyz", """arguments: --jsno (did you mean "--json"?) --xyz (see"""),
+    ],
+)
+def test_misspelled_words_are_named_with_their_command(run: Run, line: str, said: str) -> None:
+    complaint = run(*line.split()).complaint(2)
+    commands = [word for word in line.split()[:1] if word in COMMANDS]
+    assert complaint.startswith(" ".join(["prunecell", *commands]) + ": ")
+    assert said in complaint
+
+
+def test_values_with_spaces_may_begin_like_options(run: Run, tmp_path: Path) -> None:
+    arguments = ("report", tmp_path / "none", "-o", tmp_path / "r.html", "--title", "--my title")
+    assert "it has no run.json" in run(*arguments).complaint(1)
+
+
 def test_the_module_is_a_program() -> None:
     command = [sys.executable, "-m", "prunecell", "--version"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
