@@ -81,6 +81,15 @@ def test_bytes(count: float, text: str) -> None:
     assert terminal.bytes_text(count) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 tensors"), (1, "1 tensor"), (1234, "1,234 tensors")]
+)
+def test_counts(count: int, text: str) -> None:
+    assert terminal.count_text(count, "tensor") == text
+    irregular = terminal.count_text(count, "entry", "entries")
+    assert irregular == text.replace("tensors", "entries").replace("tensor", "entry")
+
+
 def test_tables_fit_the_terminal() -> None:
     rows = [["a.very.long.name.of.a.layer.weight", "12"], ["b", "3"]]
     text = terminal.table(["tensor", "n"], rows, [["all", "15"]], words={0}, width=24)

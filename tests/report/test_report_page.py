@@ -129,6 +129,15 @@ def test_many_layers_become_a_band() -> None:
     assert "lowest to highest layer" not in page(run(cells=6))
 
 
+@pytest.mark.parametrize(
+    ("layers", "said"), [(61, "And 1 layer more."), (63, "And 3 layers more.")]
+)
+def test_the_first_sixty_layers_have_histograms(layers: int, said: str) -> None:
+    text = page(run(layers))
+    assert said in text
+    assert len(list(parsed(text).iter("figure"))) == 4 + 60
+
+
 def test_layers_that_do_the_same_are_one_line() -> None:
     same = run(cells=3)
     together = "block0.&lt;conv&gt;, block1.&lt;conv&gt;, block2.&lt;conv&gt;</li>"

@@ -17,7 +17,14 @@ from prunecell.cli.plan import Rule
 from prunecell.cli.progress import Progress
 from prunecell.cli.pruning import Pruned, prune
 from prunecell.cli.select import EMBEDDINGS, matches
-from prunecell.cli.tensors import Listed, Source, kind_of, open_source, writing
+from prunecell.cli.tensors import (
+    Listed,
+    Source,
+    kind_of,
+    open_source,
+    other_entries,
+    writing,
+)
 from prunecell.parameters import FILLERS
 from prunecell.report import terminal
 from prunecell.shown import printable
@@ -126,8 +133,7 @@ def _say_what_is_lost(source: Source, kind: str) -> None:
     if source.others and (source.kind, kind) != ("torch", "torch"):
         console.complain(
             "prunecell prune",
-            f"warning: left out: {len(source.others)} other entries, no tensors "
-            f"(such as {source.others[0]})",
+            f"warning: left out: {other_entries(source)} (such as {source.others[0]})",
         )
 
 
@@ -137,8 +143,8 @@ def _without_training_state(source: Source) -> dict[str, Listed]:
     if stale:
         console.complain(
             "prunecell prune",
-            f"warning: left out: {len(stale)} tensors of a training run's pruning "
-            f"(such as {stale[0]}), which the new zeros do not fit",
+            f"warning: left out: {terminal.count_text(len(stale), 'tensor')} of a training run's "
+            f"pruning (such as {stale[0]}), which the new zeros do not fit",
         )
     return {name: one for name, one in source.tensors.items() if name not in stale}
 

@@ -21,9 +21,9 @@ def bytes_text(count: float) -> str:
     return f"{count:.0f} B" if unit == 0 else f"{count:.3g} {_UNITS[unit]}"
 
 
-def count_text(count: int, noun: str) -> str:
-    """3, "tensor" -> "3 tensors"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def count_text(count: int, noun: str, plural: str | None = None) -> str:
+    """3, "tensor" -> "3 tensors"; `plural` where it is not `noun` with an s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def share_text(part: float, whole: float = 1.0) -> str:

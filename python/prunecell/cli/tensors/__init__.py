@@ -11,10 +11,10 @@ from prunecell.cli.files import check_readable, os_errors_are_failures
 from prunecell.cli.tensors.npz import NpzSource
 from prunecell.cli.tensors.safetensors import SafetensorsSource
 from prunecell.cli.tensors.sink import Sink, kind_of, writing
-from prunecell.cli.tensors.source import Listed, Source
+from prunecell.cli.tensors.source import Listed, Source, other_entries
 from prunecell.cli.tensors.torchfile import TorchSource
 
-__all__ = ["Listed", "Sink", "Source", "kind_of", "open_source", "writing"]
+__all__ = ["Listed", "Sink", "Source", "kind_of", "open_source", "other_entries", "writing"]
 
 _ZIP, _PICKLE = (b"PK\x03\x04", b"PK\x05\x06"), b"\x80"  # the second: an empty archive
 ACCEPTED = "a safetensors file, an .npz archive or a torch file"
