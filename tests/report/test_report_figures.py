@@ -92,10 +92,40 @@ def test_counts(count: int, text: str) -> None:
 
 def test_tables_fit_the_terminal() -> None:
     rows = [["a.very.long.name.of.a.layer.weight", "12"], ["b", "3"]]
-    text = terminal.table(["tensor", "n"], rows, [["all", "15"]], words={0}, width=24)
+    header, totals = ["tensor", "n"], [["all", "15"]]
+    text = terminal.table(header, rows, totals, words={0}, width=24)
     assert max(map(len, text.splitlines())) <= 24
-    assert text.splitlines()[1].startswith("a.very.lo..layer.weight"[:8])
+    assert text.splitlines()[1] == "a.v.l.n.o.a.l.weight  12"
     assert text.splitlines()[3] == "-" * 24
+
+
+def test_columns_give_way_before_names_do() -> None:
+    header, totals = ["tensor", "kind", "n", "note"], [["all", "", "12", "none"]]
+    rows = [["encoder.layer.weight", "dense", "12", "a remark"]]
+
+    def lines(width: int) -> list[str]:
+        text = terminal.table(header, rows, totals, words={0, 1, 3}, droppable=(3, 1), width=width)
+        return text.splitlines()
+
+    assert lines(41)[1] == "encoder.layer.weight  dense  12  a remark"
+    assert lines(40)[1] == "encoder.layer.weight  dense  12"
+    assert lines(30)[1] == "encoder.layer.weight  12"
+    assert lines(23)[1] == "e.layer.weight  12"
+    assert lines(16)[:2] == ["tensor       n", "e.l.weight  12"]
+    assert lines(16)[3] == "all         12"
+
+
+@pytest.mark.parametrize("width", [1, 6, 9, 12, 20])
+def test_different_names_are_never_shown_alike(width: int) -> None:
+    names = [f"layer{n}.{part}.weight" for n in (1, 2, 11) for part in ("query", "quotient", "key")]
+    names += ["l1.k.w", "l1.key.w", "lime1.key.w", "x" * 40 + "1" + "x" * 40, "x" * 81, "", "..."]
+    shown = terminal.shorten_names(names, width)
+    assert list(shown) == names and len(set(shown.values())) == len(names)
+
+
+def test_names_are_shortened_in_time_that_grows_with_their_length() -> None:
+    name = "1." * 500_000 + "1" * 500_000 + "x"
+    assert len(terminal.shorten_names([name], 20)[name]) == 20
 
 
 def test_histograms_lump_what_is_rare_and_far() -> None:

@@ -161,7 +161,14 @@ def _table(found: list[_Found], groups: dict[str, dict[str, Any]], everything: M
                 "",
             ]
         )
-    return terminal.table(header, rows, totals, words={0, 1, 2, 3, 7}, width=console.width())
+    return terminal.table(
+        header,
+        rows,
+        totals,
+        words={0, 1, 2, 3, 7},
+        droppable=[header.index(name) for name in (spark, "form", "dense", "dtype", "shape")],
+        width=console.width(),
+    )
 
 
 def _row(one: _Found, bounds: tuple[int, int] | None) -> list[str]:
