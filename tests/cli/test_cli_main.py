@@ -79,7 +79,8 @@ def test_the_module_is_a_program() -> None:
 
 def test_torch_is_not_imported_until_it_is_needed() -> None:
     code = (
-        "import sys, prunecell.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+        "import sys, prunecell.cli.app\n"
+        "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -93,6 +94,32 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ran = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", "--threshold", 0.5)
     assert ran.complaint(130) == "prunecell prune: interrupted\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+INTERRUPTED_IMPORT = """
+import runpy, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+{}
+"""
+PROGRAMS = {
+    "script": "from prunecell.cli import main; sys.exit(main(['--version']))",
+    "module": "runpy.run_module('prunecell', run_name='__main__')",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("module", ["app", "train", "tensors.npz"])
+def test_interrupted_while_it_loads(program: str, module: str) -> None:
+    code = INTERRUPTED_IMPORT.format(PROGRAMS[program])
+    command = [sys.executable, "-c", code, f"prunecell.cli.{module}"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "prunecell: interrupted\n")
 
 
 class Terminal(io.StringIO):
