@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from prunecell.report import terminal
 from prunecell.report.magnitudes import Magnitudes, count_magnitudes
-from prunecell.report.svg import epoch_ticks, path, tag, ticks
+from prunecell.report.svg import axis_end, epoch_ticks, path, tag, ticks
 from prunecell.report.weights import BINS, histograms
 
 
@@ -52,6 +52,14 @@ def test_magnitudes_of_bfloat16() -> None:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high, 6) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("highest", "end"), [(0.82, 1.0), (1.108, 1.5), (2.0, 2.0), (4.99, 5.0), (0, 1.0)]
+)
+def test_axes_end_at_a_tick(highest: float, end: float) -> None:
+    assert axis_end(highest, 6) == pytest.approx(end)
+    assert ticks(0, end, 6)[-1] == pytest.approx(end)
 
 
 @pytest.mark.parametrize("last", [1, 2, 7, 8, 9, 30, 99, 100, 5000])

@@ -88,6 +88,9 @@ def test_one_epoch_is_dots_in_every_chart(cells: int, lines: int) -> None:
     for name, count in (("sparsity", lines + together), ("threshold", lines), ("accuracy", 1)):
         chart = drawing(root, name)
         assert len(list(chart.iter("circle"))) == count, name
+        groups = [one for one in chart.iter("g") if one.get("class") == "dots sall"]
+        assert len(groups) == (together if name == "sparsity" else 0)
+        assert all(float(one[0].get("r")) > 5 for one in groups)  # seen behind those of layers
         bands = [one.get("d") for one in chart.iter("path") if one.get("class") == "band"]
         assert all(len(set(re.findall(r"[ML]([\d.]+)", band))) == 2 for band in bands)
 
@@ -115,6 +118,24 @@ def test_totals_that_count_different_things_say_so() -> None:
     text = page(run())
     assert "Pruned are weights that a mask of these layers holds at 0." in text
     assert "their total is not that of the pruned weights above" in text
+
+
+def test_cells_of_tables_with_bars_know_their_columns() -> None:
+    stacked = [one for one in parsed(page(run())).iter("table") if one.get("class") == "stacked"]
+    assert len(stacked) == 2  # which a phone shows without the row of headers
+    for table in stacked:
+        header = [cell.text for cell in table.findall("thead/tr/th")]
+        for row in table.findall("tbody/tr") + table.findall("tfoot/tr"):
+            assert [cell.get("data-column") for cell in row] == [None, *header[1:]]
+
+
+@pytest.mark.parametrize("loss", [0.02, 0.83, 1.108, 123456.0])
+def test_no_loss_lies_above_the_highest_line_of_its_axis(loss: float) -> None:
+    shown = run()
+    shown.epochs[:] = [replace(epoch, loss=loss) for epoch in shown.epochs]
+    chart = drawing(parsed(page(shown)), "loss")
+    lines = [float(one.get("y1")) for one in chart.iter("line") if one.get("class") == "grid"]
+    assert all(float(one.get("cy")) >= min(lines) for one in chart.iter("circle"))
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:
