@@ -65,7 +65,16 @@ def test_text(run: Run, tmp_path: Path) -> None:
     line = next(line for line in done.out.splitlines() if line.startswith("conv.weight"))
     assert line.split()[:7] == ["conv.weight", "float32", "16x3x5x5", "dense", "0.00", "%", "4.8"]
     assert "without embeddings" in done.out
-    assert "|w| of" in done.out
+    assert "\n|w| of 21,897 floating weights\n" in done.out
+
+
+def test_one_of_anything_is_called_one(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", w=np.ones((1, 1)))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("read.me", "words")
+    out = run("inspect", tmp_path / "a.npz").out
+    for said in (", 1 tensor\n", "\n  1 entry that is no tensor\n", "|w| of 1 floating weight\n"):
+        assert said in out
 
 
 def test_patterns(run: Run, tmp_path: Path) -> None:
@@ -180,7 +189,7 @@ def damaged(folder: Path) -> dict[str, tuple[bytes, str]]:
         "short.safetensors": (b"{}", "short.safetensors"),
         "cut.npz": (npz_bytes[:-30], "expected a readable zip archive"),
         "flipped.npz": (bytes(flipped), "tensor 'w': expected an intact member"),
-        "huge.npz": (huge.getvalue(), "expected 35184372088832 bytes"),
+        "huge.npz": (huge.getvalue(), "expected 35,184,372,088,832 bytes"),
     }
 
 
@@ -206,10 +215,11 @@ def test_what_is_no_file(run: Run, tmp_path: Path) -> None:
     assert "device or pipe" in run("inspect", os.devnull).complaint(1)
 
 
-def test_without_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", ["None", "types.ModuleType('torch')"], ids=["none", "a_folder"])
+def test_without_torch(tmp_path: Path, found: str) -> None:
     (tmp_path / "a.pt").write_bytes(b"\x80\x02.")
     code = (
-        "import sys; sys.modules['torch'] = None\n"
+        f"import sys, types; sys.modules['torch'] = {found}\n"
         "from prunecell.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     npz(tmp_path / "a.npz")

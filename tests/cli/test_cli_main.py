@@ -38,6 +38,39 @@ def test_usage_errors_are_one_line(run: Run, arguments: tuple[str, ...]) -> None
     assert said.startswith("prunecell") and "--help)" in said
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "prnue a b",
+            """COMMAND: invalid choice: 'prnue' (did you mean "prune"?), choose from ins""",
+        ),
+        ("--verison", """unrecognized arguments: --verison (did you mean "--version"?) (see"""),
+        ("--verison prune --x", """unrecognized arguments: --verison (did you"""),
+        (
+            "prune a b --treshold 0.9",
+            """unrecognized arguments: --treshold (did you mean "--thres""",
+        ),
+        ("prune --treshold=0.9 a b", """arguments: --treshold=0.9 (did you mean "--threshold"?)"""),
+        ("prune a b --filler random", """invalid choice: 'random' (did you mean "Random"?)"""),
+        ("train a.ini --otu run", """unrecognized arguments: --otu (did you mean "--out"?)"""),
+        ("report a -o b c d", "unrecognized arguments: c d (see"),
+        ("inspect a -- --jsno", "unrecognized arguments: --jsno"),
+        ("inspect a --jsno --xyz", """arguments: --jsno (did you mean "--json"?) --xyz (see"""),
+    ],
+)
+def test_misspelled_words_are_named_with_their_command(run: Run, line: str, said: str) -> None:
+    complaint = run(*line.split()).complaint(2)
+    commands = [word for word in line.split()[:1] if word in COMMANDS]
+    assert complaint.startswith(" ".join(["prunecell", *commands]) + ": ")
+    assert said in complaint
+
+
+def test_values_with_spaces_may_begin_like_options(run: Run, tmp_path: Path) -> None:
+    arguments = ("report", tmp_path / "none", "-o", tmp_path / "r.html", "--title", "--my title")
+    assert "it has no run.json" in run(*arguments).complaint(1)
+
+
 def test_the_module_is_a_program() -> None:
     command = [sys.executable, "-m", "prunecell", "--version"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -46,7 +79,8 @@ def test_the_module_is_a_program() -> None:
 
 def test_torch_is_not_imported_until_it_is_needed() -> None:
     code = (
-        "import sys, prunecell.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+        "import sys, prunecell.cli.app\n"
+        "sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -60,6 +94,32 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ran = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", "--threshold", 0.5)
     assert ran.complaint(130) == "prunecell prune: interrupted\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+INTERRUPTED_IMPORT = """
+import runpy, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+{}
+"""
+PROGRAMS = {
+    "script": "from prunecell.cli import main; sys.exit(main(['--version']))",
+    "module": "runpy.run_module('prunecell', run_name='__main__')",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("module", ["app", "train", "tensors.npz"])
+def test_interrupted_while_it_loads(program: str, module: str) -> None:
+    code = INTERRUPTED_IMPORT.format(PROGRAMS[program])
+    command = [sys.executable, "-c", code, f"prunecell.cli.{module}"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "prunecell: interrupted\n")
 
 
 class Terminal(io.StringIO):

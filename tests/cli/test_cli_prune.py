@@ -135,7 +135,7 @@ def test_what_is_no_tensor_passes_or_is_said(run: Run, tmp_path: Path, suffix: s
     torch.save(content, tmp_path / "a.pt")
     done = run("prune", tmp_path / "a.pt", tmp_path / f"b{suffix}", "--threshold", 0.8)
     assert done.code == 0
-    said = "warning: left out: 2 other entries, no tensors (such as epoch)\n"
+    said = "warning: left out: 2 entries that are no tensors (such as epoch)\n"
     assert done.err == ("" if suffix == ".pt" else f"prunecell prune: {said}")
 
 
@@ -147,7 +147,7 @@ def test_other_members_of_archives_are_said(run: Run, tmp_path: Path, suffix: st
         archive.writestr("read.me", "words")
     done = run("prune", tmp_path / "a.npz", tmp_path / f"b{suffix}", "--threshold", 0.8)
     assert done.code == 0
-    assert "warning: left out: 1 other entries, no tensors (such as read.me)" in done.err
+    assert "warning: left out: 1 entry that is no tensor (such as read.me)" in done.err
 
 
 def test_masks_of_a_training_run_do_not_pass(run: Run, tmp_path: Path) -> None:
@@ -296,6 +296,15 @@ def test_nothing_to_prune_is_a_failure(run: Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", bias=np.ones(3))
     ran = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", "--threshold", 0.5)
     assert "two or more dimensions, the file has none" in ran.complaint(1)
+
+
+@pytest.mark.parametrize("patterns", ["--exclude *", "--include fc* --exclude conv* --exclude fc*"])
+def test_patterns_that_leave_nothing_are_a_failure(run: Run, tmp_path: Path, patterns: str) -> None:
+    out, options = tmp_path / "b.npz", ("--threshold", 0.5, *patterns.split())
+    said = run("prune", npz(tmp_path / "a.npz"), out, *options).complaint(1)
+    quoted = " ".join(w if w.startswith("--") else repr(w) for w in patterns.split())
+    assert f"nothing to prune: {quoted} leaves none of conv.weight, word_emb" in said
+    assert not out.exists()
 
 
 def test_a_failure_leaves_the_old_output(run: Run, tmp_path: Path) -> None:

@@ -73,6 +73,16 @@ def test_the_seed_decides(run: Run, tmp_path: Path) -> None:
     assert one == same != other
 
 
+def test_one_epoch_is_called_one(run: Run, tmp_path: Path) -> None:
+    out = run(*arguments(tmp_path, epochs=1)).out
+    assert out.startswith(f"{tmp_path / 'run'}: 1 epoch, ")
+    page = tmp_path / "r.html"
+    assert run("report", tmp_path / "run", "-o", page).out == f"{page}: 1 of 1 epoch\n"
+    assert "x.npz: 120 images to train, 30 to test" in page.read_text()
+    said = run("train", tmp_path / "x.ini", "--out", tmp_path / "run", "--resume", "--epochs", 0)
+    assert "--epochs: the run has 1 epoch already, got 0" in said.complaint(2)
+
+
 def test_a_longer_run_is_a_continued_one(run: Run, tmp_path: Path) -> None:
     assert run(*arguments(tmp_path, "one", 4)).code == 0
     assert run(*arguments(tmp_path, "two", 2)).code == 0
@@ -164,7 +174,7 @@ def changed(folder: Path, **arrays: object) -> None:
         ({"images": np.zeros((150, 12), np.uint8)}, "expected images as uint8 or floats"),
         ({"images": np.zeros((150, 12, 12), int)}, "expected images as uint8 or floats"),
         ({"labels": np.full(150, 7)}, "labels up to 7"),
-        ({"images": np.zeros((150, 3, 12, 12), np.uint8)}, "takes images of 1 channels"),
+        ({"images": np.zeros((150, 3, 12, 12), np.uint8)}, "takes images of 1 channel, the"),
     ],
 )
 def test_data_that_does_not_fit(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from prunecell.report import terminal
 from prunecell.report.magnitudes import Magnitudes, count_magnitudes
-from prunecell.report.svg import epoch_ticks, path, tag, ticks
+from prunecell.report.svg import axis_end, epoch_ticks, path, tag, ticks
 from prunecell.report.weights import BINS, histograms
 
 
@@ -54,6 +54,14 @@ def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None
     assert ticks(low, high, 6) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("highest", "end"), [(0.82, 1.0), (1.108, 1.5), (2.0, 2.0), (4.99, 5.0), (0, 1.0)]
+)
+def test_axes_end_at_a_tick(highest: float, end: float) -> None:
+    assert axis_end(highest, 6) == pytest.approx(end)
+    assert ticks(0, end, 6)[-1] == pytest.approx(end)
+
+
 @pytest.mark.parametrize("last", [1, 2, 7, 8, 9, 30, 99, 100, 5000])
 def test_epoch_ticks_are_whole_few_and_within(last: int) -> None:
     shown = epoch_ticks(1, last, 8)
@@ -81,12 +89,51 @@ def test_bytes(count: float, text: str) -> None:
     assert terminal.bytes_text(count) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 tensors"), (1, "1 tensor"), (1234, "1,234 tensors")]
+)
+def test_counts(count: int, text: str) -> None:
+    assert terminal.count_text(count, "tensor") == text
+    irregular = terminal.count_text(count, "entry", "entries")
+    assert irregular == text.replace("tensors", "entries").replace("tensor", "entry")
+
+
 def test_tables_fit_the_terminal() -> None:
     rows = [["a.very.long.name.of.a.layer.weight", "12"], ["b", "3"]]
-    text = terminal.table(["tensor", "n"], rows, [["all", "15"]], words={0}, width=24)
+    header, totals = ["tensor", "n"], [["all", "15"]]
+    text = terminal.table(header, rows, totals, words={0}, width=24)
     assert max(map(len, text.splitlines())) <= 24
-    assert text.splitlines()[1].startswith("a.very.lo..layer.weight"[:8])
+    assert text.splitlines()[1] == "a.v.l.n.o.a.l.weight  12"
     assert text.splitlines()[3] == "-" * 24
+
+
+def test_columns_give_way_before_names_do() -> None:
+    header, totals = ["tensor", "kind", "n", "note"], [["all", "", "12", "none"]]
+    rows = [["encoder.layer.weight", "dense", "12", "a remark"]]
+
+    def lines(width: int) -> list[str]:
+        text = terminal.table(header, rows, totals, words={0, 1, 3}, droppable=(3, 1), width=width)
+        return text.splitlines()
+
+    assert lines(41)[1] == "encoder.layer.weight  dense  12  a remark"
+    assert lines(40)[1] == "encoder.layer.weight  dense  12"
+    assert lines(30)[1] == "encoder.layer.weight  12"
+    assert lines(23)[1] == "e.layer.weight  12"
+    assert lines(16)[:2] == ["tensor       n", "e.l.weight  12"]
+    assert lines(16)[3] == "all         12"
+
+
+@pytest.mark.parametrize("width", [1, 6, 9, 12, 20])
+def test_different_names_are_never_shown_alike(width: int) -> None:
+    names = [f"layer{n}.{part}.weight" for n in (1, 2, 11) for part in ("query", "quotient", "key")]
+    names += ["l1.k.w", "l1.key.w", "lime1.key.w", "x" * 40 + "1" + "x" * 40, "x" * 81, "", "..."]
+    shown = terminal.shorten_names(names, width)
+    assert list(shown) == names and len(set(shown.values())) == len(names)
+
+
+def test_names_are_shortened_in_time_that_grows_with_their_length() -> None:
+    name = "1." * 500_000 + "1" * 500_000 + "x"
+    assert len(terminal.shorten_names([name], 20)[name]) == 20
 
 
 def test_histograms_lump_what_is_rare_and_far() -> None:

@@ -88,6 +88,9 @@ def test_one_epoch_is_dots_in_every_chart(cells: int, lines: int) -> None:
     for name, count in (("sparsity", lines + together), ("threshold", lines), ("accuracy", 1)):
         chart = drawing(root, name)
         assert len(list(chart.iter("circle"))) == count, name
+        groups = [one for one in chart.iter("g") if one.get("class") == "dots sall"]
+        assert len(groups) == (together if name == "sparsity" else 0)
+        assert all(float(one[0].get("r")) > 5 for one in groups)  # seen behind those of layers
         bands = [one.get("d") for one in chart.iter("path") if one.get("class") == "band"]
         assert all(len(set(re.findall(r"[ML]([\d.]+)", band))) == 2 for band in bands)
 
@@ -117,6 +120,24 @@ def test_totals_that_count_different_things_say_so() -> None:
     assert "their total is not that of the pruned weights above" in text
 
 
+def test_cells_of_tables_with_bars_know_their_columns() -> None:
+    stacked = [one for one in parsed(page(run())).iter("table") if one.get("class") == "stacked"]
+    assert len(stacked) == 2  # which a phone shows without the row of headers
+    for table in stacked:
+        header = [cell.text for cell in table.findall("thead/tr/th")]
+        for row in table.findall("tbody/tr") + table.findall("tfoot/tr"):
+            assert [cell.get("data-column") for cell in row] == [None, *header[1:]]
+
+
+@pytest.mark.parametrize("loss", [0.02, 0.83, 1.108, 123456.0])
+def test_no_loss_lies_above_the_highest_line_of_its_axis(loss: float) -> None:
+    shown = run()
+    shown.epochs[:] = [replace(epoch, loss=loss) for epoch in shown.epochs]
+    chart = drawing(parsed(page(shown)), "loss")
+    lines = [float(one.get("y1")) for one in chart.iter("line") if one.get("class") == "grid"]
+    assert all(float(one.get("cy")) >= min(lines) for one in chart.iter("circle"))
+
+
 def test_bars_are_as_long_as_their_numbers() -> None:
     root = parsed(page(run()))
     fills = [float(one.get("width")) for one in root.iter("rect") if one.get("class") == "fill"]
@@ -127,6 +148,15 @@ def test_many_layers_become_a_band() -> None:
     text = page(run(cells=40))
     assert "lowest to highest layer" in text and 'class="band"' in text
     assert "lowest to highest layer" not in page(run(cells=6))
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"), [(61, "And 1 layer more."), (63, "And 3 layers more.")]
+)
+def test_the_first_sixty_layers_have_histograms(layers: int, said: str) -> None:
+    text = page(run(layers))
+    assert said in text
+    assert len(list(parsed(text).iter("figure"))) == 4 + 60
 
 
 def test_layers_that_do_the_same_are_one_line() -> None:

@@ -11,11 +11,9 @@ from typing import Any
 
 from prunecell import Error, __version__
 from prunecell.cli import console, inspect, prune, report, train
-from prunecell.cli.errors import CommandError
+from prunecell.cli.errors import INTERRUPTED, CommandError
 from prunecell.cli.parser import Parser
 from prunecell.config import ConfigError
-
-_INTERRUPTED = 130  # what a shell reports of a program that ctrl-C ended
 
 
 def _parser() -> Parser:
@@ -80,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> tuple[int, str]:
     except MemoryError as error:
         code, complaint = 1, f"not enough memory: {error}"
     except KeyboardInterrupt:
-        code, complaint = _INTERRUPTED, "interrupted"
+        code, complaint = INTERRUPTED, "interrupted"
     else:
         code, complaint = 0, ""
     return code, complaint

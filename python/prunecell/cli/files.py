@@ -13,7 +13,7 @@ from prunecell.regular import open_regular
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def os_errors_are_failures(path: Path) -> Iterator[None]:
     """Turns what the system says about `path` into the message of a failed command."""
     try:
         yield
@@ -29,7 +29,7 @@ def check_readable(path: Path) -> None:
     Raises:
         CommandError, BadFile: Saying why.
     """
-    with reading(path):
+    with os_errors_are_failures(path):
         open_regular(path).close()
 
 

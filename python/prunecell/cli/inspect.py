@@ -13,7 +13,7 @@ from prunecell.cli import console
 from prunecell.cli.parser import Commands, add_command, add_patterns
 from prunecell.cli.progress import Progress
 from prunecell.cli.select import EMBEDDINGS, matches, selected
-from prunecell.cli.tensors import Listed, Source, open_source
+from prunecell.cli.tensors import Listed, Source, open_source, other_entries
 from prunecell.cli.tensors.source import FLOATING
 from prunecell.report import terminal
 from prunecell.report.magnitudes import Magnitudes, count_magnitudes
@@ -121,7 +121,7 @@ def _show(
     for key, text in source.metadata.items():
         console.show(f"  {printable(key)}: {printable(text)[:100]}")
     if source.others:
-        console.show(f"  other entries, no tensors: {len(source.others)}")
+        console.show(f"  {other_entries(source)}")
     if not found:
         return
     everything = Magnitudes()
@@ -129,8 +129,8 @@ def _show(
         everything.add(one.magnitudes or Magnitudes())
     console.show("\n" + _table(found, groups, everything))
     if everything.size:
-        what = f"|w| of {everything.size:,} floating weights"
-        console.show(f"\n{what}\n" + _histogram(everything))
+        what = terminal.count_text(everything.size, "floating weight")
+        console.show(f"\n|w| of {what}\n" + _histogram(everything))
 
 
 def _histogram(everything: Magnitudes) -> str:
@@ -161,7 +161,14 @@ def _table(found: list[_Found], groups: dict[str, dict[str, Any]], everything: M
                 "",
             ]
         )
-    return terminal.table(header, rows, totals, words={0, 1, 2, 3, 7}, width=console.width())
+    return terminal.table(
+        header,
+        rows,
+        totals,
+        words={0, 1, 2, 3, 7},
+        droppable=[header.index(name) for name in (spark, "form", "dense", "dtype", "shape")],
+        width=console.width(),
+    )
 
 
 def _row(one: _Found, bounds: tuple[int, int] | None) -> list[str]:

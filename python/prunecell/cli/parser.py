@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from prunecell.cli import console
 from prunecell.cli.select import EMBEDDINGS
+from prunecell.config.errors import suggestion
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -20,6 +22,36 @@ Run = Callable[[argparse.Namespace], None]
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of repeating the whole usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses unknown arguments in the name of the command that they were given to.
+
+        Options first: a misspelled one is often missing under its right name.
+        """
+        unknown = self._unknown_options(sys.argv[1:] if args is None else args)
+        if not unknown:
+            namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = self._option_string_actions
+            named = (one + suggestion(one.split("=")[0], options) for one in unknown)
+            self.error(f"unrecognized arguments: {' '.join(named)}")
+        return namespace, []
+
+    def _unknown_options(self, args: Sequence[str]) -> list[str]:
+        if self._subparsers is None:
+            own = takewhile(lambda one: one != "--", args)
+        else:  # the rest belongs to the command
+            own = takewhile(lambda one: one.startswith("-"), args)
+        options = (one for one in own if one.startswith("--") and " " not in one)  # as argparse
+        return [one for one in options if one.split("=")[0] not in self._option_string_actions]
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = ", ".join(action.choices)
+            near = suggestion(value, action.choices)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {value!r}{near}, choose from {known}"
+            )
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is None or file is not sys.stdout:

@@ -36,12 +36,17 @@ def by_options(
 
     Raises:
         UsageError: A pattern that fits no prunable tensor.
-        CommandError: There is none at all.
+        CommandError: There is none at all, or the patterns leave none.
     """
     names = [one.name for one in tensors.values() if one.prunable]
     if not names:
         raise CommandError("expected floating tensors of two or more dimensions, the file has none")
-    return {name: _rule(cell, name) for name in selected(names, include, exclude)}
+    taken = selected(names, include, exclude)
+    if not taken:
+        patterns = [f"--include {one!r}" for one in include]
+        patterns += [f"--exclude {one!r}" for one in exclude]
+        raise CommandError(f"nothing to prune: {' '.join(patterns)} leaves none of {named(names)}")
+    return {name: _rule(cell, name) for name in taken}
 
 
 def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, Rule]:

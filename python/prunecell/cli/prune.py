@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prunecell import InvalidArgument, PruneCell, UnreachableThreshold
 from prunecell.cli import console, plan
@@ -15,12 +13,18 @@ from prunecell.cli.files import check_writable
 from prunecell.cli.parser import Commands, add_command, add_patterns
 from prunecell.cli.plan import Rule
 from prunecell.cli.progress import Progress
+from prunecell.cli.prune_outcome import Done, as_json, show, warn_of_coarse_steps
 from prunecell.cli.pruning import Pruned, prune
-from prunecell.cli.select import EMBEDDINGS, matches
-from prunecell.cli.tensors import Listed, Source, kind_of, open_source, writing
+from prunecell.cli.tensors import (
+    Listed,
+    Source,
+    kind_of,
+    open_source,
+    other_entries,
+    writing,
+)
 from prunecell.parameters import FILLERS
 from prunecell.report import terminal
-from prunecell.shown import printable
 
 _EXAMPLES = """\
 prunecell prune model.safetensors small.safetensors --threshold 0.9
@@ -31,15 +35,6 @@ prunecell prune model.safetensors small.safetensors --config layers.ini
 _DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0}
 # What a model of prunecell.torch keeps beside a weight while it trains.
 _TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
-
-
-@dataclass(frozen=True)
-class _Done:
-    """One pruned tensor, before and after."""
-
-    before: Listed
-    after: Listed
-    pruned: Pruned
 
 
 def add(commands: Commands) -> None:
@@ -83,11 +78,12 @@ def _run(arguments: argparse.Namespace) -> None:
         pruned = _write(source, tensors, rules, arguments)
         before = source.tensors
     with closing(open_source(arguments.output)) as written:
-        done = [_Done(before[n], written.tensors[n], pruned[n]) for n in rules]
+        done = [Done(before[n], written.tensors[n], rules[n], pruned[n]) for n in rules]
+    warn_of_coarse_steps(done)
     if arguments.json:
-        console.show_json(_as_json(arguments, rules, done))
+        console.show_json(as_json(arguments, done))
     else:
-        _show(arguments, done)
+        show(arguments, done)
 
 
 def _cell(arguments: argparse.Namespace) -> PruneCell:
@@ -126,8 +122,7 @@ def _say_what_is_lost(source: Source, kind: str) -> None:
     if source.others and (source.kind, kind) != ("torch", "torch"):
         console.complain(
             "prunecell prune",
-            f"warning: left out: {len(source.others)} other entries, no tensors "
-            f"(such as {source.others[0]})",
+            f"warning: left out: {other_entries(source)} (such as {source.others[0]})",
         )
 
 
@@ -137,8 +132,8 @@ def _without_training_state(source: Source) -> dict[str, Listed]:
     if stale:
         console.complain(
             "prunecell prune",
-            f"warning: left out: {len(stale)} tensors of a training run's pruning "
-            f"(such as {stale[0]}), which the new zeros do not fit",
+            f"warning: left out: {terminal.count_text(len(stale), 'tensor')} of a training run's "
+            f"pruning (such as {stale[0]}), which the new zeros do not fit",
         )
     return {name: one for name, one in source.tensors.items() if name not in stale}
 
@@ -166,79 +161,3 @@ def _write(
             sink.add(name, tensor)
             progress.advance(listed.dense, name)
     return pruned
-
-
-def _sums(done: list[_Done]) -> dict[str, Any]:
-    return {
-        "tensors": len(done),
-        "weights": sum(one.before.size for one in done),
-        "zeros": sum(one.pruned.zeros for one in done),
-        "dense_bytes": sum(one.before.dense for one in done),
-        "bytes": sum(one.after.stored for one in done),
-    }
-
-
-def _groups(arguments: argparse.Namespace, done: list[_Done]) -> dict[str, Any]:
-    embeddings = arguments.embeddings or EMBEDDINGS
-    layers = [one for one in done if not matches(one.before.name, embeddings)]
-    return {"pruned": _sums(done), "layers": _sums(layers)}
-
-
-def _as_json(
-    arguments: argparse.Namespace, rules: dict[str, Rule], done: list[_Done]
-) -> dict[str, Any]:
-    tensors = [
-        {
-            "name": one.before.name,
-            "dtype": one.before.dtype,
-            "shape": list(one.before.shape),
-            "filler": rules[one.before.name].filler,
-            "asked": one.pruned.asked,
-            "zeros": one.pruned.zeros,
-            "level": one.pruned.level,
-            "dense_bytes": one.before.dense,
-            "bytes": one.after.stored,
-            "form": one.after.form,
-        }
-        for one in done
-    ]
-    files = {
-        "input": str(arguments.input),
-        "output": str(arguments.output),
-        "input_bytes": arguments.input.stat().st_size,
-        "output_bytes": arguments.output.stat().st_size,
-    }
-    return files | {"tensors": tensors} | _groups(arguments, done)
-
-
-def _show(arguments: argparse.Namespace, done: list[_Done]) -> None:
-    header = ["tensor", "shape", "weights", "asked", "reached", "dense", "written", "smaller"]
-    rows = []
-    for one in done:
-        shape = "x".join(map(str, one.before.shape))
-        asked = terminal.share_text(one.pruned.asked)
-        sums = _figures(_sums([one]))
-        rows.append([printable(one.before.name), shape, sums[0], asked, *sums[1:]])
-    totals = []
-    names = {"pruned": "all of these", "layers": "without embeddings"}
-    for key, sums in _groups(arguments, done).items():
-        texts = _figures(sums)
-        totals.append(
-            [names[key], terminal.count_text(sums["tensors"], "tensor"), texts[0], "", *texts[1:]]
-        )
-    console.show(terminal.table(header, rows, totals, words={0, 1}, width=console.width()))
-    before, after = (path.stat().st_size for path in (arguments.input, arguments.output))
-    sizes = f"{terminal.bytes_text(before)} -> {terminal.bytes_text(after)}"
-    smaller = f", {terminal.factor_text(before, after)} times smaller" if after < before else ""
-    console.show(f"\n{arguments.output}: {sizes}{smaller}")
-
-
-def _figures(sums: dict[str, Any]) -> list[str]:
-    dense, stored = sums["dense_bytes"], sums["bytes"]
-    return [
-        f"{sums['weights']:,}",
-        terminal.share_text(sums["zeros"], sums["weights"]),
-        terminal.bytes_text(dense),
-        terminal.bytes_text(stored),
-        f"{terminal.factor_text(dense, stored)}x",
-    ]

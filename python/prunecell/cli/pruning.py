@@ -13,14 +13,24 @@ from prunecell._core import build_masks
 from prunecell.cli.plan import Rule
 from prunecell.formats.stored import Stored
 
+_FAR = 0.05  # share of weights pruned beyond what was asked for that is worth a warning
+
 
 @dataclass(frozen=True)
 class Pruned:
-    """What came of it: zeros of the mask, its level, the share that was asked for."""
+    """What came of it.
+
+    Attributes:
+        asked: The share that was asked for.
+        zeros: Of the mask.
+        level: Of the mask.
+        overshoot: Share of the weights that a finer step would have kept; 0 if it is at most _FAR.
+    """
 
     asked: float
     zeros: int
     level: int
+    overshoot: float = 0.0
 
 
 def prune(tensor: Stored, rule: Rule) -> Pruned:
@@ -31,8 +41,9 @@ def prune(tensor: Stored, rule: Rule) -> Pruned:
     """
     if rule.filler == "None":
         return Pruned(0.0, int(np.count_nonzero(tensor.bits == 0)), 0)
+    values = _values(tensor)
     (mask,), (result,) = build_masks(
-        [_values(tensor)],
+        [values],
         None,
         [None],
         filler=rule.filler,
@@ -41,8 +52,19 @@ def prune(tensor: Stored, rule: Rule) -> Pruned:
         seed=rule.seed,
         apply=False,
     )
+    overshoot = _overshoot(values, result.need, mask.zeros)
     ops.apply_mask(_movable(tensor), mask)
-    return Pruned(rule.threshold, mask.zeros, result.level)
+    return Pruned(rule.threshold, mask.zeros, result.level, overshoot)
+
+
+def _overshoot(values: NDArray[Any], need: int, zeros: int) -> float:
+    """Compared with the finest step, which prunes ties and earlier zeros as well."""
+    if zeros - need <= _FAR * values.size:  # the usual case, in which nothing need be sorted
+        return 0.0
+    magnitudes = np.abs(values.ravel())
+    limit = np.partition(magnitudes, need - 1)[need - 1] if need else 0.0
+    share = (zeros - int(np.count_nonzero(magnitudes <= limit))) / values.size
+    return share if share > _FAR else 0.0
 
 
 def _values(tensor: Stored) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from prunecell.cli.parser import Commands, add_command
 from prunecell.cli.runs import read_run
 from prunecell.cli.training.folder import Folder
 from prunecell.report.page import page
+from prunecell.report.terminal import count_text
 
 _EXAMPLES = """\
 prunecell report run -o report.html
@@ -58,4 +59,5 @@ def _run(arguments: argparse.Namespace) -> None:
             }
         )
     else:
-        console.show(f"{arguments.output}: {len(run.epochs)} of {run.planned} epochs")
+        planned = count_text(run.planned, "epoch")
+        console.show(f"{arguments.output}: {len(run.epochs):,} of {planned}")

@@ -14,6 +14,7 @@ from prunecell.cli.tensors import Source, open_source
 from prunecell.cli.training.folder import Folder
 from prunecell.formats.stored import Stored
 from prunecell.report.run import CellFigures, Epoch, Run, TensorBytes
+from prunecell.report.terminal import count_text
 from prunecell.report.weights import Histograms, histograms
 
 
@@ -52,10 +53,10 @@ def _epoch(record: dict[str, Any]) -> Epoch:
 
 def _facts(description: dict[str, Any]) -> list[tuple[str, str]]:
     options, images = description["options"], description["images"]
-    versions = description["versions"]
+    versions, train = description["versions"], count_text(images["train"], "image")
     return [
         ("network", description["ini"]),
-        ("data", f"{options['data']}: {images['train']} images to train, {images['test']} to test"),
+        ("data", f"{options['data']}: {train} to train, {images['test']:,} to test"),
         (
             "optimizer",
             f"SGD, learning rate {options['lr']:g}, momentum {options['momentum']:g}, weight decay "

@@ -78,7 +78,8 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         share = terminal.share_text(record["sparsity"])
         accuracy = terminal.share_text(record["accuracy"])
-        console.show(f"{folder.root}: {record['epoch']} epochs, {accuracy} right, {share} pruned")
+        epochs = terminal.count_text(record["epoch"], "epoch")
+        console.show(f"{folder.root}: {epochs}, {accuracy} right, {share} pruned")
         console.show(f"prunecell report {folder.root} -o report.html shows it")
 
 

@@ -24,7 +24,9 @@ RIGHT, TOP, BOTTOM = 14, 12, 40
 _LEAST_LEFT = 54
 _CHARACTER = 8  # about the widest digit of a tick's label, in the fonts of the style sheet
 _GAP = 8  # between a label and its line
+UPWARDS = 6  # ticks of the upright axis at most
 STYLES = 6  # series styles that the style sheet has, told apart by colour and dashes
+_DOT, _WIDE_DOT = 2.6, 7  # radii; the wide one lies behind those of the layers, as its line does
 _MARKERS = 40  # epochs up to which every value gets a dot
 
 
@@ -63,7 +65,7 @@ class _Frame:
 
     @cached_property
     def _upwards(self) -> list[float]:
-        return ticks(self.low, self.high, 6)
+        return ticks(self.low, self.high, UPWARDS)
 
     def x(self, value: float) -> float:
         span = self.last - self.first
@@ -145,7 +147,8 @@ def line_chart(
         parts.append(tag("path", d=line, class_=f"line s{one.style}"))
         every = len(epochs) <= _MARKERS and not steps and one.style != "all"
         if every or len(points) == 1:  # a line of one point is none
-            dots = (tag("circle", cx=x, cy=y, r=2.6) for x, y in points)
+            radius = _WIDE_DOT if one.style == "all" else _DOT
+            dots = (tag("circle", cx=x, cy=y, r=radius) for x, y in points)
             parts.append(tag("g", *dots, class_=f"dots s{one.style}"))
     return _drawing(name, title, description, *parts)
 

@@ -21,6 +21,9 @@ def table(
 ) -> str:
     """A table of cells that are markup; the first column is that of the names.
 
+    One with bars is made of blocks on a phone: each row's name, and below it the cells with the
+    names of their columns.
+
     Args:
         caption: What it shows.
         header: Names of the columns.
@@ -31,10 +34,11 @@ def table(
 
     def row(cells: Sequence[str]) -> str:
         made = [
-            tag("th" if i == 0 else "td", cell, scope="row" if i == 0 else None, class_=_side(i))
+            tag("td", cell, class_=_side(i), data_column=None if bars is None else header[i])
             for i, cell in enumerate(cells)
+            if i > 0
         ]
-        return tag("tr", *made)
+        return tag("tr", tag("th", cells[0], scope="row"), *made)
 
     def _side(index: int) -> str | None:
         if index == bars:
@@ -48,6 +52,7 @@ def table(
         tag("thead", tag("tr", *heads)),
         tag("tbody", *map(row, rows)),
         tag("tfoot", *map(row, totals)) if totals else "",
+        class_=None if bars is None else "stacked",
     )
     return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=caption)
 

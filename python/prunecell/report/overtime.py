@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from prunecell.report.charts import STYLES, Band, Series, line_chart
+from prunecell.report.charts import STYLES, UPWARDS, Band, Series, line_chart
 from prunecell.report.markup import figure, legend, table
 from prunecell.report.run import Epoch, best_accuracy
+from prunecell.report.svg import axis_end
 from prunecell.report.terminal import share_text
 
 _ALIKE = 0.005  # lines that are nowhere further apart than this share cannot be told apart
@@ -61,7 +62,7 @@ def _loss(epochs: Sequence[Epoch]) -> str:
         text,
         _numbers(epochs),
         [Series("loss", 0, values)],
-        bounds=(0.0, max(finite, default=0) * 1.05 or 1.0),
+        bounds=(0.0, axis_end(max(finite, default=0.0), UPWARDS)),
         shares=False,
     )
     rows = [[str(e.number), f"{e.loss:.6g}"] for e in epochs]

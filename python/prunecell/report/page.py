@@ -11,7 +11,7 @@ from prunecell.report.markup import figure, legend, table
 from prunecell.report.overtime import charts
 from prunecell.report.run import Run, TensorBytes, best_accuracy
 from prunecell.report.svg import tag, words
-from prunecell.report.terminal import bytes_text, factor_text, share_text
+from prunecell.report.terminal import bytes_text, count_text, factor_text, share_text
 
 _MOST_HISTOGRAMS = 60
 
@@ -111,7 +111,7 @@ def _weights(run: Run) -> str:
     figures = []
     for index, (name, counts) in enumerate(list(run.histograms.items())[:_MOST_HISTOGRAMS]):
         zeros = share_text(counts.zeros, counts.size)
-        text = f"{zeros} are exactly 0 now; {sum(counts.after):,} weights are kept."
+        text = f"{zeros} exactly 0 now; {count_text(sum(counts.after), 'weight')} kept."
         title = f"Weights of {name} before and after"
         drawing = histogram_chart(f"weights{index}", title, text, counts)
         width = 2 * counts.limit / len(counts.before)
@@ -123,7 +123,7 @@ def _weights(run: Run) -> str:
         figures.append(figure(f"{name}: {zeros} exactly 0", drawing, "", values))
     key = legend([], [("before", "before training"), ("after", "after, without zeros")])
     more = len(run.histograms) - _MOST_HISTOGRAMS
-    rest = tag("p", f"And {more} layers more.", class_="note") if more > 0 else ""
+    rest = tag("p", f"And {count_text(more, 'layer')} more.", class_="note") if more > 0 else ""
     return _section("Weights before and after", key, tag("div", *figures, class_="charts"), rest)
 
 

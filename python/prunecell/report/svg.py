@@ -51,6 +51,15 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [index * step for index in range(first, last + 1)]
 
 
+def axis_end(highest: float, most: int) -> float:
+    """The first tick not below `highest` of an axis from 0 that has `most` ticks at most."""
+    shown = ticks(0, highest, most)
+    if len(shown) < 2:  # no span that has ticks
+        return highest or 1.0
+    end = shown[1] * math.ceil(highest / shown[1] - 1e-9)
+    return end if math.isfinite(end) else highest
+
+
 def epoch_ticks(first: int, last: int, most: int) -> list[int]:
     """Whole numbers from `first` to `last`."""
     step = max(1, math.ceil((last - first) / max(most - 1, 1)))

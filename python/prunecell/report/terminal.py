@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from prunecell.report.magnitudes import Magnitudes
 
@@ -21,9 +22,9 @@ def bytes_text(count: float) -> str:
     return f"{count:.0f} B" if unit == 0 else f"{count:.3g} {_UNITS[unit]}"
 
 
-def count_text(count: int, noun: str) -> str:
-    """3, "tensor" -> "3 tensors"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def count_text(count: int, noun: str, plural: str | None = None) -> str:
+    """3, "tensor" -> "3 tensors"; `plural` where it is not `noun` with an s."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def share_text(part: float, whole: float = 1.0) -> str:
@@ -44,37 +45,80 @@ def shorten(text: str, width: int) -> str:
     return f"{text[:head]}..{text[len(text) - (width - 2 - head) :]}"
 
 
+def shorten_names(names: Iterable[str], width: int) -> dict[str, str]:
+    """Each name and what is shown for it: never one text for two names.
+
+    Leading parts give way to their first letters, then the middle to two dots. Names that would
+    look alike become longer than `width` instead.
+    """
+    forms = {name: _forms(name, width) for name in names}
+    count = Counter(text for texts in forms.values() for text in set(texts))
+    return {
+        name: next((text for text in texts if count[text] == 1), name)
+        for name, texts in forms.items()
+    }
+
+
+def _forms(name: str, width: int) -> list[str]:
+    """What may be shown for a name, best first."""
+    initials = _initials(name, width)
+    return [shorten(initials, width), initials, name]
+
+
+def _initials(name: str, width: int) -> str:
+    """encoder.layer10.fc.weight -> e.l10.fc.weight, as few parts as make it fit."""
+    parts, too_long = name.split("."), len(name) - width
+    for index, part in enumerate(parts[:-1]):
+        if too_long <= 0:
+            break
+        word = part.rstrip("0123456789")
+        parts[index] = word[:1] + part[len(word) :]
+        too_long -= len(word[1:])
+    return ".".join(parts)
+
+
 def table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     totals: Sequence[Sequence[str]],
     *,
     words: Collection[int],
+    droppable: Sequence[int] = (),
     width: int,
 ) -> str:
-    """Rows in columns.
+    """Rows in columns. The first one holds names, by which each row can be told.
 
     Args:
         header: Names of the columns.
         rows: Texts, as many as columns.
         totals: Rows below a line.
         words: Columns that are no numbers, which are set to the left.
-        width: Of the terminal; the first column is shortened to fit in.
+        droppable: Columns that are left out where names would not fit, the first one first.
+        width: Of the terminal. What does not fit even so is longer.
     """
     columns = list(zip(header, *rows, *totals, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    widths[0] = max(min(widths[0], width - sum(widths[1:]) - 2 * (len(widths) - 1)), 12)
-    rule = ["-" * (sum(widths) + 2 * (len(widths) - 1))] if totals else []
+    shown, given_way = list(range(len(widths))), list(droppable)
+    while _line_width(widths, shown) > width and given_way:
+        shown.remove(given_way.pop(0))
+    least = max(len(row[0]) for row in (header, *totals))
+    room = max(width - _line_width(widths, shown) + widths[0], least)
+    names = shorten_names((row[0] for row in rows), room)
+    widths[0] = max(least, *map(len, names.values()))
 
     def line(row: Sequence[str]) -> str:
-        cells = [shorten(row[0], widths[0]), *row[1:]]
+        cells = [names.get(row[0], row[0]), *row[1:]]
         aligned = (
-            cell.ljust(widths[i]) if i in words else cell.rjust(widths[i])
-            for i, cell in enumerate(cells)
+            cells[i].ljust(widths[i]) if i in words else cells[i].rjust(widths[i]) for i in shown
         )
         return "  ".join(aligned).rstrip()
 
+    rule = ["-" * _line_width(widths, shown)] if totals else []
     return "\n".join([line(header), *map(line, rows), *rule, *map(line, totals)])
+
+
+def _line_width(widths: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(widths[i] for i in shown) + 2 * (len(shown) - 1)
 
 
 def bar(share: float, width: int, *, unicode: bool) -> str:

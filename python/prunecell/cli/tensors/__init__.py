@@ -7,14 +7,14 @@ import zipfile
 from pathlib import Path
 
 from prunecell import BadFile
-from prunecell.cli.files import check_readable, reading
+from prunecell.cli.files import check_readable, os_errors_are_failures
 from prunecell.cli.tensors.npz import NpzSource
 from prunecell.cli.tensors.safetensors import SafetensorsSource
 from prunecell.cli.tensors.sink import Sink, kind_of, writing
-from prunecell.cli.tensors.source import Listed, Source
+from prunecell.cli.tensors.source import Listed, Source, other_entries
 from prunecell.cli.tensors.torchfile import TorchSource
 
-__all__ = ["Listed", "Sink", "Source", "kind_of", "open_source", "writing"]
+__all__ = ["Listed", "Sink", "Source", "kind_of", "open_source", "other_entries", "writing"]
 
 _ZIP, _PICKLE = (b"PK\x03\x04", b"PK\x05\x06"), b"\x80"  # the second: an empty archive
 ACCEPTED = "a safetensors file, an .npz archive or a torch file"
@@ -28,7 +28,7 @@ def open_source(path: Path) -> Source:
         BadFile: It is damaged, or none of the kinds we know.
     """
     check_readable(path)
-    with reading(path):
+    with os_errors_are_failures(path):
         with path.open("rb") as file:
             start = file.read(9)
         if start.startswith(_ZIP):

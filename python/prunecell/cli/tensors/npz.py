@@ -20,6 +20,7 @@ from prunecell.formats.dtypes import BY_NUMPY_NAME, of_numpy
 from prunecell.formats.header import check_shape
 from prunecell.formats.stored import Stored
 from prunecell.limits import MAX_MEMBERS, MAX_NPY_HEADER, MOST_INFLATED
+from prunecell.report.terminal import count_text
 
 _SUFFIX = ".npy"
 _CHUNK = 1 << 20
@@ -83,9 +84,10 @@ class NpzSource:
         check_shape(list(shape), max(dtype.itemsize, 1), name, self._path)
         size = math.prod(shape)
         if not dtype.hasobject and (data != size * dtype.itemsize or _promises_too_much(member)):
+            wanted = count_text(size * dtype.itemsize, "byte")
             raise BadFile(
-                f"{self._path}: tensor {name!r}: expected {size * dtype.itemsize} bytes for shape "
-                f"{list(shape)} of {dtype}, the member holds {data}"
+                f"{self._path}: tensor {name!r}: expected {wanted} for shape {list(shape)} of "
+                f"{dtype}, the member holds {data:,}"
             )
         return Listed(name, known.numpy_name if known else str(dtype), shape, "dense", data, data)
 
@@ -131,7 +133,7 @@ def _fill(memory: memoryview, file: IO[bytes]) -> None:
     while done < len(memory):
         part = file.read(min(_CHUNK, len(memory) - done))
         if not part:
-            raise EOFError(f"{len(memory)} bytes of values, got {done}")
+            raise EOFError(f"{count_text(len(memory), 'byte')} of values, got {done:,}")
         memory[done : done + len(part)] = part
         done += len(part)
 

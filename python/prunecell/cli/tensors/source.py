@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from prunecell.formats.stored import Stored
+from prunecell.report.terminal import count_text
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 """What the engine prunes."""
@@ -67,3 +68,8 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Closes the file."""
+
+
+def other_entries(source: Source) -> str:
+    """How many entries of a file are no tensors."""
+    return count_text(len(source.others), "entry that is no tensor", "entries that are no tensors")

@@ -15,7 +15,7 @@ from prunecell.cli.errors import CommandError
 from prunecell.cli.tensors.source import Listed
 from prunecell.formats.bad_file import bad_file, reading, said
 from prunecell.formats.stored import Stored
-from prunecell.formats.with_torch import save
+from prunecell.formats.with_torch import is_tensor, require, save
 from prunecell.limits import (
     FREE_BYTES,
     MAX_JOINED_CHARS,
@@ -72,7 +72,7 @@ class TorchSource:
         if len(place) > MAX_NESTING:
             what = f"dictionaries and lists that are nested at most {MAX_NESTING} deep"
             raise bad_file(self._path, None, what, said("deeper ones"))
-        if _is_tensor(value):
+        if is_tensor(value):
             self._take(value, place)
         elif isinstance(value, dict):
             for key, one in value.items():
@@ -147,7 +147,7 @@ def load_torch(path: Path) -> Any:
         BadFile: It is damaged, or holds other things than tensors, words and numbers.
     """
     try:
-        import torch
+        torch = require()
     except ImportError:
         raise CommandError(
             f"{path} is a torch file, which needs PyTorch: pip install 'prunecell[torch]'"
@@ -211,26 +211,14 @@ def _why(error: Exception) -> str:
     return f"expected an intact torch file: {first[:MAX_SHOWN_CHARS]}"
 
 
-def _is_tensor(value: Any) -> bool:
-    import torch
-
-    return isinstance(value, torch.Tensor)
-
-
 def _joined(place: Place) -> str:
     return ".".join(map(str, place)) or "tensor"
 
 
 def _equal_bits(one: Any, other: Any) -> bool:
-    import torch
-
-    return one.dtype == other.dtype and torch.equal(_bits(one), _bits(other))
-
-
-def _bits(tensor: Any) -> Any:
-    import torch
-
-    return tensor.reshape(-1).view(torch.uint8)
+    torch = require()
+    bits = (tensor.reshape(-1).view(torch.uint8) for tensor in (one, other))
+    return one.dtype == other.dtype and bool(torch.equal(*bits))
 
 
 def _rebuilt(value: Any, place: Place, tensors: dict[Place, Any]) -> Any:
@@ -239,10 +227,10 @@ def _rebuilt(value: Any, place: Place, tensors: dict[Place, Any]) -> Any:
         kept = {
             key: _rebuilt(one, (*place, key), tensors)
             for key, one in value.items()
-            if not _is_tensor(one) or (*place, key) in tensors
+            if not is_tensor(one) or (*place, key) in tensors
         }
         return type(value)(kept)
     if isinstance(value, (list, tuple)):
         items = [_rebuilt(one, (*place, i), tensors) for i, one in enumerate(value)]
         return items if isinstance(value, list) else tuple(items)
-    return tensors.get(place, value) if _is_tensor(value) else value
+    return tensors.get(place, value) if is_tensor(value) else value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from prunecell.cli.errors import CommandError
 from prunecell.cli.files import check_readable
 from prunecell.cli.tensors.npz import NpzSource
+from prunecell.report.terminal import count_text
 
 MNIST = "mnist5k"
 _TEST_SHARE = 5  # one image of so many is kept for the test, where a file has no test images
@@ -131,7 +132,7 @@ def _fit(images: Images, shape: tuple[int, int, int]) -> Images:
     channels, *sides = shape
     if images.shape[1] != channels:
         raise CommandError(
-            f"--data: the network takes images of {channels} channels, the data has "
+            f"--data: the network takes images of {count_text(channels, 'channel')}, the data has "
             f"{images.shape[1]}"
         )
     for axis, wanted in zip((2, 3), sides, strict=True):

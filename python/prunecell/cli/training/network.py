@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.training.data import Data
+from prunecell.report.terminal import count_text
 from prunecell.torch import Model, wrap
 from prunecell.torch.network import from_ini
 
@@ -50,7 +51,7 @@ class Network:
         most = int(max(data.labels.max(), data.test_labels.max()))
         if outputs.shape[1] <= most:
             raise CommandError(
-                f"{self._path}: the network has {outputs.shape[1]} outputs, "
+                f"{self._path}: the network has {count_text(outputs.shape[1], 'output')}, "
                 f"the data has labels up to {most}"
             )
         # A softmax at the end gives probabilities; scores, and logarithms of them, need none.

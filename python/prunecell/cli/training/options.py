@@ -10,6 +10,7 @@ from prunecell.cli.errors import UsageError
 from prunecell.cli.training.fields import Fields, is_finite, is_integer, is_path
 from prunecell.formats.bad_file import bad_file
 from prunecell.limits import MAX_EPOCHS
+from prunecell.report.terminal import count_text
 
 
 @dataclass(frozen=True)
@@ -106,5 +107,5 @@ def continued(given: dict[str, Any], before: dict[str, Any], done: int) -> Optio
             )
     epochs = options.epochs if given["epochs"] is None else given["epochs"]
     if epochs < done:
-        raise UsageError(f"--epochs: the run has {done} epochs already, got {epochs}")
+        raise UsageError(f"--epochs: the run has {count_text(done, 'epoch')} already, got {epochs}")
     return replace(options, epochs=fresh({"epochs": epochs}).epochs)

@@ -1,0 +1,138 @@
+"""What `prunecell prune` says of the tensors that it pruned."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from prunecell.cli import console
+from prunecell.cli.plan import Rule
+from prunecell.cli.pruning import Pruned
+from prunecell.cli.select import EMBEDDINGS, matches
+from prunecell.cli.tensors import Listed
+from prunecell.report import terminal
+from prunecell.shown import printable
+
+_MEANINGS = {
+    "IterNonStruct": "the smallest weights first",
+    "Random": "weights drawn at random, whatever their size",
+    "None": "all weights left as they are",
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """One pruned tensor, before and after, and how it was pruned."""
+
+    before: Listed
+    after: Listed
+    rule: Rule
+    pruned: Pruned
+
+
+def _sums(done: list[Done]) -> dict[str, Any]:
+    return {
+        "tensors": len(done),
+        "weights": sum(one.before.size for one in done),
+        "zeros": sum(one.pruned.zeros for one in done),
+        "dense_bytes": sum(one.before.dense for one in done),
+        "bytes": sum(one.after.stored for one in done),
+    }
+
+
+def _groups(arguments: argparse.Namespace, done: list[Done]) -> dict[str, Any]:
+    embeddings = arguments.embeddings or EMBEDDINGS
+    layers = [one for one in done if not matches(one.before.name, embeddings)]
+    return {"pruned": _sums(done), "layers": _sums(layers)}
+
+
+def as_json(arguments: argparse.Namespace, done: list[Done]) -> dict[str, Any]:
+    """Everything, of all tensors and of each."""
+    tensors = [
+        {
+            "name": one.before.name,
+            "dtype": one.before.dtype,
+            "shape": list(one.before.shape),
+            "filler": one.rule.filler,
+            "asked": one.pruned.asked,
+            "zeros": one.pruned.zeros,
+            "level": one.pruned.level,
+            "dense_bytes": one.before.dense,
+            "bytes": one.after.stored,
+            "form": one.after.form,
+        }
+        for one in done
+    ]
+    files = {
+        "input": str(arguments.input),
+        "output": str(arguments.output),
+        "input_bytes": arguments.input.stat().st_size,
+        "output_bytes": arguments.output.stat().st_size,
+    }
+    return files | {"tensors": tensors} | _groups(arguments, done)
+
+
+def show(arguments: argparse.Namespace, done: list[Done]) -> None:
+    """A table of the tensors, how they were pruned, and what became of the file."""
+    fillers = {one.rule.filler for one in done}
+    mixed = len(fillers) > 1  # otherwise one line below says it of all
+    header = ["tensor", "shape", "weights", "asked", "reached", "dense", "written", "smaller"]
+    header += ["filler"] * mixed
+    rows = []
+    for one in done:
+        shape = "x".join(map(str, one.before.shape))
+        asked = terminal.share_text(one.pruned.asked)
+        sums = _figures(_sums([one]))
+        name, filler = printable(one.before.name), [one.rule.filler] * mixed
+        rows.append([name, shape, sums[0], asked, *sums[1:], *filler])
+    totals = []
+    names = {"pruned": "all of these", "layers": "without embeddings"}
+    for key, sums in _groups(arguments, done).items():
+        texts = _figures(sums)
+        count = terminal.count_text(sums["tensors"], "tensor")
+        totals.append([names[key], count, texts[0], "", *texts[1:], *[""] * mixed])
+    droppable = ("shape", "dense", "weights", "smaller", "written")
+    table = terminal.table(
+        header,
+        rows,
+        totals,
+        words={0, 1, 8},
+        droppable=[header.index(name) for name in droppable],
+        width=console.width(),
+    )
+    console.show(f"{table}\n")
+    if not mixed:
+        (only,) = fillers
+        console.show(f"filler: {only}, {_MEANINGS[only]}")
+    before, after = (path.stat().st_size for path in (arguments.input, arguments.output))
+    sizes = f"{terminal.bytes_text(before)} -> {terminal.bytes_text(after)}"
+    smaller = f", {terminal.factor_text(before, after)} times smaller" if after < before else ""
+    console.show(f"{arguments.output}: {sizes}{smaller}")
+
+
+def _figures(sums: dict[str, Any]) -> list[str]:
+    dense, stored = sums["dense_bytes"], sums["bytes"]
+    return [
+        f"{sums['weights']:,}",
+        terminal.share_text(sums["zeros"], sums["weights"]),
+        terminal.bytes_text(dense),
+        terminal.bytes_text(stored),
+        f"{terminal.factor_text(dense, stored)}x",
+    ]
+
+
+def warn_of_coarse_steps(done: list[Done]) -> None:
+    """One warning for all tensors of which far more was pruned than was asked."""
+    coarse = [one for one in done if one.pruned.overshoot > 0]
+    if not coarse:
+        return
+    worst = max(coarse, key=lambda one: one.pruned.overshoot)
+    reached = terminal.share_text(worst.pruned.zeros, worst.before.size)
+    more = terminal.count_text(len(coarse) - 1, "other tensor")
+    alike = f", and too much of {more}" if len(coarse) > 1 else ""
+    console.complain(
+        "prunecell prune",
+        f"warning: {worst.before.name}: asked {terminal.share_text(worst.pruned.asked)}, pruned "
+        f"{reached}{alike}: delta {worst.rule.delta:g} is a coarse step for such weights",
+    )
