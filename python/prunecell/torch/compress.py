@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from prunecell import _core
 from prunecell._core import WrongState
 from prunecell.torch.enforce import DTYPES
+from prunecell.torch.hooks import find
 from prunecell.torch.model import Model, unwrap, wrap
 from prunecell.torch.packed_weight import (
     Packed,
@@ -18,7 +19,6 @@ from prunecell.torch.packed_weight import (
     decompress_module,
     release_buffers,
 )
-from prunecell.torch.pruned_weight import find
 
 
 def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:

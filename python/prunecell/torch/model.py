@@ -15,8 +15,10 @@ from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, InvalidType, WrongState
 from prunecell.cells import Cell, Conv, Embedding, Fc
 from prunecell.quantizer import PruneCell
+from prunecell.torch.attach import attach
+from prunecell.torch.hooks import find
 from prunecell.torch.packed_weight import Packed
-from prunecell.torch.pruned_weight import PrunedWeight, Request, attach, find
+from prunecell.torch.pruned_weight import PrunedWeight, Request
 from prunecell.torch.state import KEYS, check
 
 _KINDS: tuple[tuple[Any, type[Cell]], ...] = (

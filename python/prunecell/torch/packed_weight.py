@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from prunecell import ops
 from prunecell._core import Mask, WrongState
 from prunecell.torch.enforce import follow
-from prunecell.torch.pruned_weight import PrunedWeight, find
+from prunecell.torch.hooks import find
+from prunecell.torch.pruned_weight import PrunedWeight
 
 _VALUES = "weight_packed"
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}

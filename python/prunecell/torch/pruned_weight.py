@@ -9,9 +9,8 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,11 +20,10 @@ from torch.nn.utils.stateless import _functional_call
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
-from prunecell.quantizer import CellArrays, PruneCell, initialize
-from prunecell.torch import state
+from prunecell._core import InvalidArgument, Mask, WrongState
+from prunecell.quantizer import CellArrays, PruneCell
+from prunecell.torch import hooks, state
 from prunecell.torch.enforce import (
-    DTYPES,
     GradientHook,
     alike,
     bump_versions,
@@ -37,14 +35,6 @@ from prunecell.torch.enforce import (
 )
 
 
-def find(module: nn.Module) -> PrunedWeight | None:
-    """The attachment of a module's weight."""
-    for hook in module._forward_pre_hooks.values():
-        if isinstance(hook, _Hook):
-            return hook.owner
-    return None
-
-
 @dataclass(frozen=True)
 class Request:
     """A quantizer for the weight of a module; `name` is the module's."""
@@ -52,70 +42,6 @@ class Request:
     module: nn.Module
     name: str
     quantizer: PruneCell
-
-
-def attach(requests: Iterable[Request]) -> None:
-    """Prunes the weights of modules, in place of the quantizers that they have.
-
-    Raises:
-        InvalidArgument: A weight that cannot be pruned, or one that another cell shares and prunes
-            with other parameters.
-        UnreachableThreshold: See `PruneCell.initialize`.
-            After any of them the models are as they were.
-    """
-    fresh: list[tuple[PrunedWeight, nn.Module]] = []
-    joining: list[tuple[PrunedWeight, nn.Module]] = []
-    try:
-        for request in requests:
-            one = _shared(request)
-            if one is not None:
-                joining.append((one, request.module))
-            elif not _is_attached(request):
-                fresh.append((PrunedWeight(request), request.module))
-        initialize(list(dict.fromkeys(one.quantizer for one, _ in fresh)))
-    except BaseException:
-        for one, _ in fresh:
-            one.quantizer._core.drop_tensor(one.index)
-            registry.discard(one)
-        raise
-    for one, module in fresh + joining:
-        present = find(module)
-        if present is not one:
-            one.install(module)
-            if present is not None:
-                present.remove(module)
-
-
-def _shared(request: Request) -> PrunedWeight | None:
-    """The attachment of another module that holds the same weight."""
-    _check(request.module, request.name)
-    for one in list(registry):
-        if one.weight is request.module.weight and one.serves_beside(request.module):
-            one.check_same(request.name, request.quantizer)
-            return one
-    return None
-
-
-def _is_attached(request: Request) -> bool:
-    present = find(request.module)
-    return present is not None and present.quantizer is request.quantizer
-
-
-def _check(module: nn.Module, name: str) -> None:
-    weight = module._parameters.get("weight")
-    if torch.nn.utils.parametrize.is_parametrized(module, "weight") or weight is None:
-        raise InvalidArgument(
-            f"cell {name!r}: expected a plain weight, got one that is computed from others "
-            "(parametrized or weight_norm); remove that first"
-        )
-    if torch.nn.parameter.is_lazy(weight) or weight.device.type == "meta":
-        raise InvalidArgument(
-            f"cell {name!r}: expected a weight with values, got a lazy or meta one; materialize it"
-        )
-    if weight.dtype not in DTYPES:
-        known = ", ".join(str(dtype) for dtype in DTYPES)
-        raise InvalidType(f"cell {name!r}: expected a weight of {known}, got {weight.dtype}")
-    _core.check_array(weight.detach(), f"cell {name!r}: weight", write=True)
 
 
 def _called_functionally() -> bool:
@@ -150,46 +76,6 @@ class _Source:
         if owner is not None and not owner.gone:
             bump_versions([owner.weight])
             owner.written()
-
-
-class _Hook:
-    """The forward pre-hook of one module. It ties a copy of the module to the copied weight."""
-
-    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor) -> None:
-        self.owner = owner
-        self._module = weakref.ref(module)
-        owner.adopt(module, weight)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self.owner.mask_again()
-        module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
-        return (_copied_hook, (self.owner, module, module._parameters.get("weight")))
-
-    def __call__(self, module: nn.Module, _args: Any) -> None:
-        if torch.compiler.is_compiling():
-            return
-        if self._module() is not module and self._is_on_replica(module):
-            return
-        self.owner.before_forward(module._parameters.get("weight"))
-
-    def _is_on_replica(self, module: nn.Module) -> bool:
-        """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
-        if "_is_replica" in module.__dict__:  # of DataParallel
-            return True
-        if self.owner.gone:
-            raise WrongState(
-                f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
-                f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
-                "new module"
-            )
-        return False
-
-
-def _copied_hook(owner: PrunedWeight, module: nn.Module, weight: Any) -> _Hook:
-    """Of a copy. Its weight was copied before its hook, maybe as a step that raised left it."""
-    if weight is not None and not weight.is_meta and owner.mask is not None:
-        mask_tensors([weight], [owner.mask])
-    return _Hook(owner, module, weight)
 
 
 class PrunedWeight:
@@ -274,40 +160,22 @@ class PrunedWeight:
             self._modules.append(weakref.ref(module))
         self._hook_gradient(weight)
 
-    def install(self, module: Any) -> None:
-        """Puts hooks on a module that holds the weight."""
-        module.register_forward_pre_hook(_Hook(self, module, module.weight))
-        module.register_state_dict_post_hook(partial(state.save, self))
-        module.register_load_state_dict_pre_hook(partial(state.before_load, self))
-        module.register_load_state_dict_post_hook(partial(state.after_load, self))
-
-    def _uninstall(self, module: nn.Module) -> None:
-        for hooks in (
-            module._forward_pre_hooks,
-            module._state_dict_hooks,
-            module._load_state_dict_pre_hooks,
-            module._load_state_dict_post_hooks,
-        ):
-            for key, hook in list(hooks.items()):
-                own = getattr(hook, "hook", hook)  # torch wraps those that take the module
-                if getattr(own, "owner", None) is self or getattr(own, "args", None) == (self,):
-                    del hooks[key]
-
     def suspend(self, module: nn.Module) -> None:
         """The weight is about to be packed: hooks and schedule rest until `resume`."""
-        self._uninstall(module)
+        hooks.uninstall(self, module)
         registry.discard(self)
 
     def resume(self, module: nn.Module) -> None:
         """The weight is dense again."""
-        self.install(module)
+        hooks.install(self, module)
         registry.add(self)
         self.written()
 
     def remove(self, module: nn.Module) -> None:
         """Takes the attachment off one module, the zeros stay."""
         self.mask_again()
-        self._uninstall(module)
+        hooks.uninstall(self, module)
+        hooks.stop_following(self, module)
         self._modules = [one for one in self._modules if one() not in (None, module)]
         if self._modules:
             return
@@ -361,6 +229,11 @@ class PrunedWeight:
         seen = self._seen
         return seen is not None and seen[0] is weight and seen[1] == weight._version
 
+    def settle(self) -> None:
+        """The parameter gets the pruned weights if a step that raised left the others in it."""
+        if self._exposed:
+            self.mask_again()
+
     def enforce(self) -> None:
         """Masks the weight as it is now."""
         mask = self.mask
@@ -401,6 +274,15 @@ class PrunedWeight:
         self._masked_state = [weakref.ref(tensor) for tensor in state]
         return True
 
+    def moved(self, fn: Callable[[Tensor], Tensor]) -> None:
+        """`fn` has been applied to the weight: a cast, or a move, which leave its version alone."""
+        weight = self.weight
+        if weight is not None:
+            self._seen = (weight, -1)  # no version: it may have new values
+        if self.dense is not None:
+            with torch.no_grad():
+                self.dense = fn(self.dense)
+
     def _see(self, weight: Tensor) -> None:
         # inference tensors have no version
         self._seen = None if weight.is_inference() else (weight, weight._version)
@@ -430,12 +312,12 @@ class PrunedWeight:
 
     def _hook_gradient(self, weight: Any) -> None:
         """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
-        present, hooks = self._gradient_hook, weight._post_accumulate_grad_hooks
+        present, on_weight = self._gradient_hook, weight._post_accumulate_grad_hooks
         if not weight.requires_grad:
             frozen.add(self)
             return
         frozen.discard(self)
-        if present and hooks and present.id in hooks:
+        if present and on_weight and present.id in on_weight:
             return
         if present is not None:
             present.remove()
@@ -443,11 +325,6 @@ class PrunedWeight:
         self._gradient_hook = weight.register_post_accumulate_grad_hook(hook)
 
     # Optimizer step, where not in place
-
-    @property
-    def exposed(self) -> bool:
-        """Whether the parameter holds the full-precision weights."""
-        return self._exposed
 
     def expose(self) -> None:
         """The parameter gets the full-precision weights, until `enforce` takes them back."""

@@ -94,8 +94,7 @@ def before_load(
     """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
     one.loading = check(one, given, prefix, whole=not prefix)
-    if one.exposed:  # by a step that raised: what comes takes the place of pruned weights
-        one.mask_again()
+    one.settle()  # what comes takes the place of pruned weights
     for key in KEYS:
         given.pop(prefix + key, None)
 
