@@ -13,7 +13,7 @@ import torch
 from test_attach import Tied
 from test_interrupted_steps import failed
 from torch import Tensor, nn
-from torch_axes import GRADUAL, assert_equal, clones, kept, network, pruned
+from torch_axes import GRADUAL, STATIC, assert_equal, clones, kept, network, pruned
 
 Cast = Callable[[nn.Module], Any]
 CASTS: dict[str, Cast] = {
@@ -89,9 +89,11 @@ def test_weights_are_rounded_while_they_are_packed_too() -> None:
 
 
 @pytest.mark.parametrize("part", ["embedding", "head"])
-def test_a_shared_weight_is_cast_by_either_holder(part: str) -> None:
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_a_shared_weight_is_cast_by_either_holder(part: str, embeddings: bool) -> None:
     net = Tied()
-    pruned(net, in_place=False)
+    for cell in prunecell.torch.wrap(net, embeddings=embeddings):
+        cell.quantizer = prunecell.PruneCell(**STATIC, in_place=False)
     dense = clones(net.state_dict())["head.prune_dense"]
     net.get_submodule(part).half()
     assert net.head.weight.dtype == torch.float16

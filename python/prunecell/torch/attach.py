@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -11,11 +11,11 @@ from prunecell import _core
 from prunecell._core import InvalidArgument, InvalidType
 from prunecell.quantizer import initialize
 from prunecell.torch.enforce import DTYPES, registry
-from prunecell.torch.hooks import find, install
+from prunecell.torch.hooks import find, holds, install, install_holder
 from prunecell.torch.pruned_weight import PrunedWeight, Request
 
 
-def attach(requests: Iterable[Request]) -> None:
+def attach(requests: Sequence[Request]) -> None:
     """Prunes the weights of modules, in place of the quantizers that they have.
 
     Raises:
@@ -45,6 +45,11 @@ def attach(requests: Iterable[Request]) -> None:
             install(one, module)
             if present is not None:
                 present.remove(module)
+    for request in requests:
+        one = find(request.module)
+        for holder in request.beside:
+            if one is not None and find(holder) is not one and holds(holder, one.weight):
+                install_holder(one, holder)
 
 
 def _shared(request: Request) -> PrunedWeight | None:

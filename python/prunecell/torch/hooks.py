@@ -31,6 +31,7 @@ def find(module: nn.Module) -> PrunedWeight | None:
 
 def install(one: PrunedWeight, module: Any) -> None:
     """Makes a module that holds the weight a pruned cell."""
+    uninstall(one, module)
     module.register_forward_pre_hook(CellHook(one, module, module.weight))
     module.register_state_dict_post_hook(partial(state.save, one))
     module.register_load_state_dict_pre_hook(partial(state.before_load, one))
@@ -38,10 +39,20 @@ def install(one: PrunedWeight, module: Any) -> None:
     follow_moves(one, module)
 
 
+def install_holder(one: PrunedWeight, module: Any) -> None:
+    """Has a module that shares the weight, and is no cell of it, see pruned weights only."""
+    uninstall(one, module)
+    hook = HolderHook(one, module)
+    module.register_forward_pre_hook(hook, prepend=True)  # before what computes from the weight
+    module.register_state_dict_pre_hook(hook)
+    follow_moves(one, module)
+
+
 def uninstall(one: PrunedWeight, module: nn.Module) -> None:
     """Takes everything off a module but what follows moves."""
     for hooks in (
         module._forward_pre_hooks,
+        module._state_dict_pre_hooks,
         module._state_dict_hooks,
         module._load_state_dict_pre_hooks,
         module._load_state_dict_post_hooks,
@@ -70,7 +81,7 @@ def stop_following(one: PrunedWeight, module: nn.Module) -> None:
 class CellHook:
     """The forward pre-hook of a cell. It holds what is attached to the weight."""
 
-    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor) -> None:
+    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor | None) -> None:
         self.owner = owner
         self._module = weakref.ref(module)
         owner.adopt(module, weight)
@@ -102,10 +113,59 @@ class CellHook:
 
 
 def _copied_cell_hook(owner: PrunedWeight, module: nn.Module, weight: Any) -> CellHook:
-    """Of a copy. Its weight was copied before its hook, maybe as a step that raised left it."""
+    _mask_copy(owner, weight)
+    return CellHook(owner, module, weight)
+
+
+def _mask_copy(owner: PrunedWeight, weight: Any) -> None:
+    """A weight was copied before its hooks, maybe as a step that raised left it."""
     if weight is not None and not weight.is_meta and owner.mask is not None:
         mask_tensors([weight], [owner.mask])
-    return CellHook(owner, module, weight)
+
+
+class HolderHook:
+    """Masks a weight before a module that shares it runs or is saved.
+
+    A copy of such a module without the cells is an ordinary module: the hook holds nothing.
+    """
+
+    def __init__(self, owner: PrunedWeight | None, module: nn.Module) -> None:
+        self._owner = (lambda: None) if owner is None else weakref.ref(owner)
+        self._module = weakref.ref(module)
+        if owner is not None:
+            owner.add_holder(module)
+
+    @property
+    def owner(self) -> PrunedWeight | None:
+        """What is attached to the weight, while a cell has it."""
+        return self._owner()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        owner, module = self.owner, self._module()
+        weight = None
+        if owner is not None and holds(module, owner.weight):
+            owner.mask_again()
+            weight = owner.weight
+        return (_copied_holder_hook, (owner, module, weight))
+
+    def __call__(self, *_: Any) -> None:
+        """Before a forward or a state_dict of the module."""
+        if torch.compiler.is_compiling():
+            return
+        owner = self.owner
+        if owner is not None:
+            owner.mask_again()
+
+
+def holds(module: Any, weight: Any) -> bool:
+    """Whether a parameter of the module, under whatever name, is the weight."""
+    return weight is not None and any(one is weight for one in module._parameters.values())
+
+
+def _copied_holder_hook(owner: PrunedWeight | None, module: nn.Module, weight: Any) -> HolderHook:
+    if owner is not None:
+        _mask_copy(owner, weight)
+    return HolderHook(owner, module)
 
 
 class ApplyHook:

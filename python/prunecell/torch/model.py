@@ -37,6 +37,7 @@ class _Layer:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)
+        self.beside: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     @property
     def gone(self) -> bool:
@@ -67,7 +68,7 @@ class _Layer:
         if not isinstance(quantizer, PruneCell):
             kind = type(quantizer).__name__
             raise InvalidType(f"cell {self.name!r}: expected a prunecell.PruneCell, got {kind}")
-        return Request(self._changeable(), self.name, quantizer)
+        return Request(self._changeable(), self.name, quantizer, tuple(self.beside))
 
     def attach(self, quantizer: PruneCell) -> None:
         attach([self.request(quantizer)])
@@ -208,7 +209,8 @@ class Model:
             if isinstance(module, Packed):
                 raise WrongState("the model is compressed, decompress it first")
             one = find(module) if module._forward_pre_hooks else None
-            if one is not None:
+            if one is not None and one not in found:
+                one.check_held()
                 found[one] = None
             if module._modules:
                 children = reversed(module._modules.values())
@@ -231,16 +233,27 @@ def wrap(net: nn.Module | Model, *, embeddings: bool = False) -> Model:
     """
     module: Any = unwrap(net)
     cells = {}
+    holders = _shared_by(module)
     for name, layer in module.named_modules():
         kind = next((kind for types, kind in _KINDS if isinstance(layer, types)), None)
         if kind is None or (kind is Embedding and not embeddings):
             continue
         cells[name] = _cells.setdefault(layer, kind(_Layer(layer)))
         _layer(cells[name]).name = name
+        _layer(cells[name]).beside |= holders.get(id(layer._parameters.get("weight")), set())
     if _check_load not in _hooks_in(module._load_state_dict_pre_hooks):
         module.register_load_state_dict_pre_hook(_check_load)
         module.register_load_state_dict_post_hook(_mask_loaded)
     return Model(module, cells)
+
+
+def _shared_by(net: nn.Module) -> dict[int, set[nn.Module]]:
+    """By the id of each parameter that several modules hold, the modules."""
+    holders: dict[int, set[nn.Module]] = {}
+    for module in net.modules():
+        for parameter in module._parameters.values():
+            holders.setdefault(id(parameter), set()).add(module)
+    return {one: modules for one, modules in holders.items() if len(modules) > 1}
 
 
 def unwrap(net: nn.Module | Model) -> nn.Module:

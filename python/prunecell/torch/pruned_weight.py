@@ -42,6 +42,8 @@ class Request:
     module: nn.Module
     name: str
     quantizer: PruneCell
+    beside: tuple[nn.Module, ...] = ()
+    """Modules that hold a parameter of this one, too, as far as they are known."""
 
 
 def _called_functionally() -> bool:
@@ -83,6 +85,8 @@ class PrunedWeight:
 
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
+    compressed = False
+    """Whether weights of the model are packed: schedules rest."""
     loading: state.Loading | None = None
     """What a load in progress brings."""
 
@@ -97,6 +101,7 @@ class PrunedWeight:
 
     def _begin(self) -> None:
         self._modules: list[weakref.ref[nn.Module]] = []
+        self._holders: list[weakref.ref[nn.Module]] = []
         self._exposed = False
         self._mask: Mask | None = None
         self._seen: tuple[Tensor, int] | None = None
@@ -154,21 +159,28 @@ class PrunedWeight:
                 f"with different parameters: {ours} and {theirs}"
             )
 
-    def adopt(self, module: nn.Module, weight: Tensor) -> None:
-        """The module holds the weight."""
+    def adopt(self, module: nn.Module, weight: Tensor | None) -> None:
+        """The module is a cell of the weight. None: of one that it computes by now."""
         if all(one() is not module for one in self._modules):
             self._modules.append(weakref.ref(module))
-        self._hook_gradient(weight)
+        if weight is not None:
+            self._hook_gradient(weight)
+
+    def add_holder(self, module: nn.Module) -> None:
+        """The module shares the weight without being a cell of it."""
+        self._holders.append(weakref.ref(module))
 
     def suspend(self, module: nn.Module) -> None:
         """The weight is about to be packed: hooks and schedule rest until `resume`."""
         hooks.uninstall(self, module)
         registry.discard(self)
+        self.compressed = True
 
     def resume(self, module: nn.Module) -> None:
         """The weight is dense again."""
         hooks.install(self, module)
         registry.add(self)
+        self.compressed = False
         self.written()
 
     def remove(self, module: nn.Module) -> None:
@@ -178,7 +190,15 @@ class PrunedWeight:
         hooks.stop_following(self, module)
         self._modules = [one for one in self._modules if one() not in (None, module)]
         if self._modules:
+            for part in module.modules():  # a parametrization of it may be what holds the weight
+                if hooks.holds(part, self.weight):
+                    hooks.install_holder(self, part)
             return
+        for reference in self._holders:
+            holder = reference()
+            if holder is not None:
+                hooks.uninstall(self, holder)
+                hooks.stop_following(self, holder)
         registry.discard(self)
         frozen.discard(self)
         self.quantizer._core.drop_tensor(self.index)
@@ -189,27 +209,45 @@ class PrunedWeight:
 
     def before_forward(self, weight: Any) -> None:
         """A weight that was written by hand, or has begun to learn, is taken care of."""
-        if weight is None:
-            raise WrongState(
-                f"cell {self.name!r}: its weight was replaced by one that is computed from others "
-                "(parametrized or weight_norm); take the quantizer off before that"
-            )
-        if not isinstance(weight, nn.Parameter):
-            return  # torch.func puts tensors of its caller there
-        if self._is_foreign(weight):
-            return  # or parameters
-        self._check_tie(weight)
+        if weight is not None:
+            if not isinstance(weight, nn.Parameter):
+                return  # torch.func puts tensors of its caller there
+            if self._is_foreign(weight):
+                return  # or parameters
+        self.check_held()
         self._hook_gradient(weight)
         if not self._is_masked(weight):
             self.enforce()
 
-    def _check_tie(self, weight: Tensor) -> None:
-        for reference in self._modules[1:]:
-            module = reference()
-            if module is not None and module._parameters.get("weight") is not weight:
+    def check_held(self) -> None:
+        """Each cell must hold the weight still.
+
+        Raises:
+            WrongState: One computes its own by now, or holds another one.
+        """
+        alive = [module for one in self._modules if (module := one()) is not None]
+        held = self.weight
+        for weight in (module._parameters.get("weight") for module in alive):
+            if weight is None:
+                raise WrongState(
+                    f"cell {self.name!r}: its weight was replaced by one that is computed from "
+                    "others (parametrized or weight_norm); take the quantizer off before that"
+                )
+            if weight is not held and not _called_functionally():
                 raise WrongState(
                     f"cell {self.name!r}: another cell shared its weight when they were pruned and "
                     "holds one of its own now; tie them again, or take the quantizer off both"
+                )
+        if self._seen is not None and self._seen[0] is not held:
+            self._check_alone(held)
+
+    def _check_alone(self, weight: Tensor) -> None:
+        """A parameter that is new here must not be pruned for another cell already."""
+        for other in list(registry):
+            if other is not self and other.weight is weight:
+                raise WrongState(
+                    f"cells {other.name!r} and {self.name!r} share one weight since they were "
+                    "pruned; take the quantizer off one of them, then attach that of the other"
                 )
 
     def mask_again(self) -> None:
@@ -289,9 +327,10 @@ class PrunedWeight:
 
     def arrays(self) -> CellArrays:
         """The memory for the PruneCell."""
-        weight = self.weight
-        if weight is None:
+        if self.compressed:
             raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
+        self.check_held()
+        weight = self.weight
         gradient = weight.grad
         if gradient is not None and gradient.layout != torch.strided:
             gradient = None

@@ -84,6 +84,7 @@ class Loading:
 
 def save(one: PrunedWeight, _module: nn.Module, out: dict[str, Any], prefix: str, _: Any) -> None:
     """A state_dict post-hook. What it gives out shares memory with the weight."""
+    one.check_held()
     one.mask_again()
     out.update(_encode(one, prefix))
 
