@@ -19,7 +19,7 @@ from prunecell.torch.attach import attach
 from prunecell.torch.hooks import find
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight, Request
-from prunecell.torch.state import KEYS, check
+from prunecell.torch.state import KEYS, check, refuse_load
 
 _KINDS: tuple[tuple[Any, type[Cell]], ...] = (
     (nn.modules.conv._ConvNd, Conv),
@@ -80,7 +80,8 @@ class _Layer:
 
     def _changeable(self) -> nn.Module:
         module = self._found()
-        if isinstance(module, Packed):
+        one = self.attached
+        if isinstance(module, Packed) or (one is not None and one.compressed):
             raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
         return module
 
@@ -206,9 +207,9 @@ class Model:
             if module in seen:
                 continue
             seen.add(module)
-            if isinstance(module, Packed):
-                raise WrongState("the model is compressed, decompress it first")
             one = find(module) if module._forward_pre_hooks else None
+            if isinstance(module, Packed) or (one is not None and one.compressed):
+                raise WrongState("the model is compressed, decompress it first")
             if one is not None and one not in found:
                 one.check_held()
                 found[one] = None
@@ -279,6 +280,8 @@ def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
 
 def _check_load(module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
     """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
+    if any(isinstance(layer, Packed) for layer in module.modules()):
+        refuse_load()
     pruned = list(_pruned_in(module, prefix))
     for at, one in pruned:
         check(one, given, at)

@@ -24,6 +24,7 @@ from prunecell._core import Mask, WrongState
 from prunecell.torch.enforce import follow
 from prunecell.torch.hooks import find
 from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.state import refuse_load
 
 _VALUES = "weight_packed"
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -147,11 +148,6 @@ def _save_dense(module: Any, out: dict[str, Any], prefix: str, _metadata: Any) -
     out[prefix + "weight"] = module._packed.dense(module._buffers[_VALUES])
 
 
-def _refuse_load(*_: Any) -> NoReturn:
-    """A load_state_dict pre-hook."""
-    raise WrongState("a compressed model cannot load weights: decompress it first")
-
-
 def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
     """Puts the packed weight in the place of the dense one, whose memory is given back."""
     attached = find(module)
@@ -168,7 +164,7 @@ def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
     module.__class__ = _packed_class(kind)  # type: ignore[arg-type] # torch retypes __hash__
     hooks = (
         module.register_state_dict_post_hook(_save_dense),
-        module.register_load_state_dict_pre_hook(_refuse_load),
+        module.register_load_state_dict_pre_hook(refuse_load),
     )
     object.__setattr__(module, "_packed_hooks", hooks)
 

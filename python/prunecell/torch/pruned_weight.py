@@ -86,7 +86,7 @@ class PrunedWeight:
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
     compressed = False
-    """Whether weights of the model are packed: schedules rest."""
+    """Whether weights of the model are packed, this one or others: its schedule rests."""
     loading: state.Loading | None = None
     """What a load in progress brings."""
 
@@ -174,13 +174,11 @@ class PrunedWeight:
         """The weight is about to be packed: hooks and schedule rest until `resume`."""
         hooks.uninstall(self, module)
         registry.discard(self)
-        self.compressed = True
 
     def resume(self, module: nn.Module) -> None:
         """The weight is dense again."""
         hooks.install(self, module)
         registry.add(self)
-        self.compressed = False
         self.written()
 
     def remove(self, module: nn.Module) -> None:

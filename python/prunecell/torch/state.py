@@ -12,14 +12,14 @@ import contextvars
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask
+from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
 from prunecell.parameters import FILLERS, MODES
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
@@ -82,10 +82,17 @@ class Loading:
 # Hooks of a pruned module
 
 
+def refuse_load(*_: Any) -> NoReturn:
+    """A load_state_dict pre-hook of a compressed module."""
+    raise WrongState("a compressed model cannot load weights: decompress it first")
+
+
 def save(one: PrunedWeight, _module: nn.Module, out: dict[str, Any], prefix: str, _: Any) -> None:
     """A state_dict post-hook. What it gives out shares memory with the weight."""
     one.check_held()
     one.mask_again()
+    if one.compressed:
+        return  # the state_dict of a compressed model is dense
     out.update(_encode(one, prefix))
 
 
@@ -93,6 +100,8 @@ def before_load(
     one: PrunedWeight, _module: nn.Module, given: dict[str, Any], prefix: str, *_: Any
 ) -> None:
     """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
+    if one.compressed:
+        refuse_load()
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
     one.loading = check(one, given, prefix, whole=not prefix)
     one.settle()  # what comes takes the place of pruned weights
