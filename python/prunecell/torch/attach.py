@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType
+from prunecell._core import InvalidArgument
 from prunecell.quantizer import initialize
-from prunecell.torch.enforce import DTYPES, registry
+from prunecell.torch.enforce import check_dtype, registry
 from prunecell.torch.hooks import find, holds, install, install_holder
 from prunecell.torch.pruned_weight import PrunedWeight, Request
 
@@ -78,7 +78,5 @@ def _check(module: nn.Module, name: str) -> None:
         raise InvalidArgument(
             f"cell {name!r}: expected a weight with values, got a lazy or meta one; materialize it"
         )
-    if weight.dtype not in DTYPES:
-        known = ", ".join(str(dtype) for dtype in DTYPES)
-        raise InvalidType(f"cell {name!r}: expected a weight of {known}, got {weight.dtype}")
+    check_dtype(f"cell {name!r}", weight)
     _core.check_array(weight.detach(), f"cell {name!r}: weight", write=True)

@@ -72,8 +72,8 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     needed = _needed_dense(module, layers.values())
     for name, layer in layers.items():
         weight = layer._parameters.get("weight")
-        if weight is None or weight.dtype not in DTYPES:  # computed from others, or not floating
-            continue
+        if weight is None or weight.dtype not in DTYPES or weight.is_meta:
+            continue  # computed from others, not floating, or without values
         if id(weight) in needed:
             continue
         if id(weight) not in packed:

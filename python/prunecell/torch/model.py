@@ -171,7 +171,7 @@ class Model:
         """Raises WrongState naming the first pruned weight that is not 0."""
         for one in self._attached():
             mask = one.mask
-            if mask is None:
+            if mask is None or one.weight.is_meta:
                 continue
             kept = torch.from_numpy(np.asarray(mask))
             revived = torch.nonzero((one.weight.detach() != 0) & ~kept.to(one.weight.device))
@@ -278,13 +278,15 @@ def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
 # Loading a whole model
 
 
-def _check_load(module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
+def _check_load(
+    module: nn.Module, given: dict[str, Any], prefix: str, metadata: dict[str, Any], *_: Any
+) -> None:
     """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
     if any(isinstance(layer, Packed) for layer in module.modules()):
         refuse_load()
     pruned = list(_pruned_in(module, prefix))
     for at, one in pruned:
-        check(one, given, at)
+        check(one, given, at, metadata)
     for _at, one in pruned:  # before a module without hooks loads a weight that they share
         one.mask_again()
 

@@ -93,8 +93,7 @@ class PackedWeight:
     def expand(self, values: Tensor) -> Tensor:
         """The dense weight, in a buffer of this thread."""
         dense = _buffers.lend(values, self.shape, self.stride)
-        ops.unpack_weights(values, follow(self.mask, values), out=dense)
-        return dense
+        return self._unpack(values, dense)
 
     def pack(self) -> Tensor:
         """The kept values."""
@@ -108,7 +107,19 @@ class PackedWeight:
             out = torch.empty_strided(
                 self.shape, self.stride, dtype=values.dtype, device=values.device
             )
-        ops.unpack_weights(values, follow(self.mask, values), out=out)
+        return self._unpack(values, out)
+
+    def restore(self, values: Tensor) -> None:
+        """Gives the parameter its dense values back."""
+        dense = self.dense(values)
+        if dense.is_meta:  # moved there meanwhile: torch exchanges parameters then, as it does here
+            self.parameter = nn.Parameter(dense, self.parameter.requires_grad)
+        else:
+            self.parameter.data = dense
+
+    def _unpack(self, values: Tensor, out: Tensor) -> Tensor:
+        if not values.is_meta:
+            ops.unpack_weights(values, follow(self.mask, values), out=out)
         return out
 
 
@@ -185,7 +196,7 @@ def decompress_module(module: Any) -> None:
     for name in ("_packed", "_attached", "_packed_hooks"):
         object.__delattr__(module, name)
     if packed.parameter.numel() != packed.shape.numel():
-        packed.parameter.data = packed.dense(values)
+        packed.restore(values)
     parameters = {"weight": packed.parameter} | module._parameters  # in its old place, the first
     module._parameters.clear()
     module._parameters.update(parameters)

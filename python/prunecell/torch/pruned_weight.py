@@ -27,6 +27,7 @@ from prunecell.torch.enforce import (
     GradientHook,
     alike,
     bump_versions,
+    check_dtype,
     follow,
     frozen,
     mask_tensors,
@@ -271,10 +272,15 @@ class PrunedWeight:
             self.mask_again()
 
     def enforce(self) -> None:
-        """Masks the weight as it is now."""
+        """Masks the weight as it is now.
+
+        Raises:
+            InvalidType: It was cast to a dtype that cannot be pruned.
+        """
         mask = self.mask
         if mask is not None:
-            if self.dense is not None:
+            check_dtype(f"cell {self.name!r}", self.weight)
+            if self.dense is not None and not self.weight.is_meta:
                 self._collect()
             mask_tensors([self.weight], [mask])
         self.written()
@@ -329,6 +335,11 @@ class PrunedWeight:
             raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
         self.check_held()
         weight = self.weight
+        check_dtype(f"cell {self.name!r}", weight)
+        if weight.is_meta:
+            raise WrongState(
+                f"cell {self.name!r}: expected a weight with values, got a meta one; materialize it"
+            )
         gradient = weight.grad
         if gradient is not None and gradient.layout != torch.strided:
             gradient = None
@@ -366,7 +377,7 @@ class PrunedWeight:
     def expose(self) -> None:
         """The parameter gets the full-precision weights, until `enforce` takes them back."""
         mask, weight = self.mask, self.weight
-        if mask is None or self._exposed:
+        if mask is None or self._exposed or weight.is_meta:
             return
         self.dense = alike(weight, self.dense)
         self._seen = (weight, -1)  # no version: an interrupt from here on leaves it to be masked
