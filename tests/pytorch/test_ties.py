@@ -313,3 +313,41 @@ def test_a_tie_that_was_broken_since_wrap_is_none() -> None:
     model.attach({"1": prunecell.PruneCell(**STATIC)})
     assert not net[0]._forward_pre_hooks
     net(INPUTS)
+
+
+def attention() -> Any:
+    return nn.ModuleDict({"attention": nn.MultiheadAttention(6, 2, batch_first=True)})
+
+
+def attend(net: Any) -> Tensor:
+    inputs = INPUTS.unsqueeze(0)
+    return net["attention"](inputs, inputs, inputs)[0]
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_attention_reads_a_layer_of_its_own_past_the_layer_s_hooks(in_place: bool) -> None:
+    net = attention()
+    model = pruned(net, in_place=in_place)
+    nn.init.ones_(net["attention"].out_proj.weight)
+    attend(net).sum().backward()
+    model.check()
+    copied = copy.deepcopy(net)
+    nn.init.ones_(copied["attention"].out_proj.weight)
+    attend(copied)
+    prunecell.torch.wrap(copied).check()
+    with torch.no_grad():
+        expected = attend(net)
+        prunecell.torch.compress(net)
+        assert torch.equal(attend(net), expected)
+    prunecell.torch.decompress(net)
+    model.detach()
+    assert not any(hooks_of(net))
+
+
+def test_a_layer_of_attention_is_cast_as_often_as_its_weight() -> None:
+    net = attention()
+    pruned(net, in_place=False)
+    key = "attention.out_proj.prune_dense"
+    dense = net.state_dict()[key].clone()
+    net._apply(lambda tensor: tensor * 2 if tensor.is_floating_point() else tensor)
+    assert torch.equal(net.state_dict()[key], dense * 2)

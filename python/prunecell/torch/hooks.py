@@ -45,7 +45,8 @@ def install_holder(one: PrunedWeight, module: Any) -> None:
     hook = HolderHook(one, module)
     module.register_forward_pre_hook(hook, prepend=True)  # before what computes from the weight
     module.register_state_dict_pre_hook(hook)
-    follow_moves(one, module)
+    if any(own is one.weight for own in module._parameters.values()):
+        follow_moves(one, module)
 
 
 def uninstall(one: PrunedWeight, module: nn.Module) -> None:
@@ -157,9 +158,17 @@ class HolderHook:
             owner.mask_again()
 
 
+def read_by(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters, under whatever name, that a forward of the module reads itself."""
+    read = list(module._parameters.values())
+    if isinstance(module, nn.MultiheadAttention):  # which calls no forward of its last layer
+        read.append(module.out_proj._parameters.get("weight"))
+    return [one for one in read if one is not None]
+
+
 def holds(module: Any, weight: Any) -> bool:
-    """Whether a parameter of the module, under whatever name, is the weight."""
-    return weight is not None and any(one is weight for one in module._parameters.values())
+    """Whether the weight is one of these parameters."""
+    return any(one is weight for one in read_by(module))
 
 
 def _copied_holder_hook(owner: PrunedWeight | None, module: nn.Module, weight: Any) -> HolderHook:

@@ -16,7 +16,7 @@ from prunecell._core import Figures, InvalidArgument, InvalidType, WrongState
 from prunecell.cells import Cell, Conv, Embedding, Fc
 from prunecell.quantizer import PruneCell
 from prunecell.torch.attach import attach
-from prunecell.torch.hooks import find
+from prunecell.torch.hooks import find, read_by
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight, Request
 from prunecell.torch.state import KEYS, check, refuse_load
@@ -249,10 +249,10 @@ def wrap(net: nn.Module | Model, *, embeddings: bool = False) -> Model:
 
 
 def _shared_by(net: nn.Module) -> dict[int, set[nn.Module]]:
-    """By the id of each parameter that several modules hold, the modules."""
+    """By the id of each parameter that several modules read, the modules."""
     holders: dict[int, set[nn.Module]] = {}
     for module in net.modules():
-        for parameter in module._parameters.values():
+        for parameter in read_by(module):
             holders.setdefault(id(parameter), set()).add(module)
     return {one: modules for one, modules in holders.items() if len(modules) > 1}
 
