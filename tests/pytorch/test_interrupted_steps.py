@@ -79,13 +79,26 @@ def test_a_copy_after_a_step_that_raised_is_pruned_and_whole(make_copy: Any) -> 
 
 
 @pytest.mark.parametrize("in_place", [True, False])
-def test_a_frozen_weight_with_a_gradient_left_stays_pruned(in_place: bool) -> None:
+def test_a_frozen_weight_with_a_gradient_left_is_moved_where_kept_as_torch_moves_it(
+    in_place: bool,
+) -> None:
     net = network()
     backward(net)
     net.requires_grad_(False)
+    plain = copy.deepcopy(net)
+    for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
+        theirs.grad = ours.grad.clone()
     model = pruned(net, in_place=in_place)
-    SGD(net.parameters(), lr=0.1).step()
-    model.check()
+    before = net[3].weight.clone()
+    for one in (net, plain):
+        optimizer = SGD(one.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+        optimizer.step()
+        optimizer.step()
+    for cell in model:
+        name = f"{cell.name}.weight"
+        moved = torch.where(kept(cell), plain.get_parameter(name), 0)
+        assert torch.equal(net.get_parameter(name), moved)
+    assert not torch.equal(net[3].weight, before)
 
 
 @pytest.mark.parametrize("key", ["3.weight", "3.prune_mask", "3.prune_state", "3.prune_dense"])

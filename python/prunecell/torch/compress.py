@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from prunecell import _core
 from prunecell._core import WrongState
 from prunecell.torch.enforce import DTYPES
+from prunecell.torch.hooks import find
 from prunecell.torch.model import Model, unwrap, wrap
 from prunecell.torch.packed_weight import (
     Packed,
@@ -18,7 +19,6 @@ from prunecell.torch.packed_weight import (
     decompress_module,
     release_buffers,
 )
-from prunecell.torch.pruned_weight import find
 
 
 def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
@@ -46,8 +46,13 @@ def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
 
 def decompress(net: nn.Module | Model) -> None:
     """Gives the dense weights back, in the parameters from before; pruning goes on where it was."""
-    for module in list(_packed_modules(unwrap(net))):
-        decompress_module(module)
+    module = unwrap(net)
+    for layer in list(_packed_modules(module)):
+        decompress_module(layer)
+    for layer in module.modules():
+        attached = find(layer)
+        if attached is not None:
+            attached.compressed = False
     release_buffers()
 
 
@@ -61,25 +66,26 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     layers: dict[str, Any] = {
         cell.name: module.get_submodule(cell.name) for cell in wrap(module, embeddings=True)
     }
-    for layer in layers.values():
-        attached = find(layer)
-        if attached is not None:
-            attached.mask_again()  # a step that raised may have left it whole
+    attached = [one for layer in layers.values() if (one := find(layer)) is not None]
+    for one in attached:
+        one.mask_again()  # a step that raised may have left it whole
     needed = _needed_dense(module, layers.values())
     for name, layer in layers.items():
         weight = layer._parameters.get("weight")
-        if weight is None or weight.dtype not in DTYPES:  # computed from others, or not floating
-            continue
+        if weight is None or weight.dtype not in DTYPES or weight.is_meta:
+            continue  # computed from others, not floating, or without values
         if id(weight) in needed:
             continue
         if id(weight) not in packed:
-            one = PackedWeight(weight)
-            if one.nbytes >= weight.nbytes:
+            packing = PackedWeight(weight)
+            if packing.nbytes >= weight.nbytes:
                 continue
-            values = one.pack()
-            packed[id(weight)] = one, values
-            bytes_of[name] = weight.nbytes, one.nbytes
+            values = packing.pack()
+            packed[id(weight)] = packing, values
+            bytes_of[name] = weight.nbytes, packing.nbytes
         compress_module(layer, *packed[id(weight)])
+    for one in attached:  # those that stay dense, too: a model is compressed or is not
+        one.compressed = bool(packed)
     return bytes_of
 
 

@@ -23,7 +23,7 @@ from torch.optim.optimizer import (
 )
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, Mask
+from prunecell._core import InvalidArgument, InvalidType, Mask
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
@@ -37,6 +37,13 @@ frozen: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Those whose weights did not learn when they were last seen: such weights carry no hook yet."""
 
 
+def check_dtype(what: str, weight: Tensor) -> None:
+    """Raises InvalidType naming `what` where weights of this dtype are not pruned."""
+    if weight.dtype not in DTYPES:
+        known = ", ".join(str(dtype) for dtype in DTYPES)
+        raise InvalidType(f"{what}: expected a weight of {known}, got {weight.dtype}")
+
+
 def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
     """Makes the pruned elements of each tensor +0, in place; any strides.
 
@@ -45,7 +52,7 @@ def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
     """
     try:
         changed = _core.apply_masks(tensors, masks)
-    except InvalidArgument:  # rare, and one at a time
+    except (InvalidArgument, RuntimeError):  # rare, and one at a time; torch lends no meta tensors
         return [_mask_one(tensor, mask) for tensor, mask in zip(tensors, masks, strict=True)]
     if True in changed:
         bump_versions(itertools.compress(tensors, changed))
@@ -54,6 +61,8 @@ def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
 
 def _mask_one(tensor: Tensor, mask: Mask) -> bool:
     """Of a model that was moved, or spread over devices, or of strides that the core knows not."""
+    if tensor.is_meta:  # it has no values
+        return False
     follow(mask, tensor)
     try:
         (changed,) = _core.apply_masks([tensor], [mask])

@@ -15,9 +15,11 @@ from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, InvalidType, WrongState
 from prunecell.cells import Cell, Conv, Embedding, Fc
 from prunecell.quantizer import PruneCell
+from prunecell.torch.attach import attach
+from prunecell.torch.hooks import find, read_by
 from prunecell.torch.packed_weight import Packed
-from prunecell.torch.pruned_weight import PrunedWeight, Request, attach, find
-from prunecell.torch.state import KEYS, check
+from prunecell.torch.pruned_weight import PrunedWeight, Request
+from prunecell.torch.state import KEYS, check, refuse_load
 
 _KINDS: tuple[tuple[Any, type[Cell]], ...] = (
     (nn.modules.conv._ConvNd, Conv),
@@ -35,6 +37,7 @@ class _Layer:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)
+        self.beside: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     @property
     def gone(self) -> bool:
@@ -65,7 +68,7 @@ class _Layer:
         if not isinstance(quantizer, PruneCell):
             kind = type(quantizer).__name__
             raise InvalidType(f"cell {self.name!r}: expected a prunecell.PruneCell, got {kind}")
-        return Request(self._changeable(), self.name, quantizer)
+        return Request(self._changeable(), self.name, quantizer, tuple(self.beside))
 
     def attach(self, quantizer: PruneCell) -> None:
         attach([self.request(quantizer)])
@@ -77,7 +80,8 @@ class _Layer:
 
     def _changeable(self) -> nn.Module:
         module = self._found()
-        if isinstance(module, Packed):
+        one = self.attached
+        if isinstance(module, Packed) or (one is not None and one.compressed):
             raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
         return module
 
@@ -167,7 +171,7 @@ class Model:
         """Raises WrongState naming the first pruned weight that is not 0."""
         for one in self._attached():
             mask = one.mask
-            if mask is None:
+            if mask is None or one.weight.is_meta:
                 continue
             kept = torch.from_numpy(np.asarray(mask))
             revived = torch.nonzero((one.weight.detach() != 0) & ~kept.to(one.weight.device))
@@ -203,10 +207,11 @@ class Model:
             if module in seen:
                 continue
             seen.add(module)
-            if isinstance(module, Packed):
-                raise WrongState("the model is compressed, decompress it first")
             one = find(module) if module._forward_pre_hooks else None
-            if one is not None:
+            if isinstance(module, Packed) or (one is not None and one.compressed):
+                raise WrongState("the model is compressed, decompress it first")
+            if one is not None and one not in found:
+                one.check_held()
                 found[one] = None
             if module._modules:
                 children = reversed(module._modules.values())
@@ -229,16 +234,27 @@ def wrap(net: nn.Module | Model, *, embeddings: bool = False) -> Model:
     """
     module: Any = unwrap(net)
     cells = {}
+    holders = _shared_by(module)
     for name, layer in module.named_modules():
         kind = next((kind for types, kind in _KINDS if isinstance(layer, types)), None)
         if kind is None or (kind is Embedding and not embeddings):
             continue
         cells[name] = _cells.setdefault(layer, kind(_Layer(layer)))
         _layer(cells[name]).name = name
+        _layer(cells[name]).beside |= holders.get(id(layer._parameters.get("weight")), set())
     if _check_load not in _hooks_in(module._load_state_dict_pre_hooks):
         module.register_load_state_dict_pre_hook(_check_load)
         module.register_load_state_dict_post_hook(_mask_loaded)
     return Model(module, cells)
+
+
+def _shared_by(net: nn.Module) -> dict[int, set[nn.Module]]:
+    """By the id of each parameter that several modules read, the modules."""
+    holders: dict[int, set[nn.Module]] = {}
+    for module in net.modules():
+        for parameter in read_by(module):
+            holders.setdefault(id(parameter), set()).add(module)
+    return {one: modules for one, modules in holders.items() if len(modules) > 1}
 
 
 def unwrap(net: nn.Module | Model) -> nn.Module:
@@ -262,11 +278,15 @@ def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
 # Loading a whole model
 
 
-def _check_load(module: nn.Module, given: dict[str, Any], prefix: str, *_: Any) -> None:
+def _check_load(
+    module: nn.Module, given: dict[str, Any], prefix: str, metadata: dict[str, Any], *_: Any
+) -> None:
     """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
+    if any(isinstance(layer, Packed) for layer in module.modules()):
+        refuse_load()
     pruned = list(_pruned_in(module, prefix))
     for at, one in pruned:
-        check(one, given, at)
+        check(one, given, at, metadata)
     for _at, one in pruned:  # before a module without hooks loads a weight that they share
         one.mask_again()
 

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from prunecell import ops
 from prunecell._core import Mask, WrongState
 from prunecell.torch.enforce import follow
-from prunecell.torch.pruned_weight import PrunedWeight, find
+from prunecell.torch.hooks import find
+from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.state import refuse_load
 
 _VALUES = "weight_packed"
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -91,8 +93,7 @@ class PackedWeight:
     def expand(self, values: Tensor) -> Tensor:
         """The dense weight, in a buffer of this thread."""
         dense = _buffers.lend(values, self.shape, self.stride)
-        ops.unpack_weights(values, follow(self.mask, values), out=dense)
-        return dense
+        return self._unpack(values, dense)
 
     def pack(self) -> Tensor:
         """The kept values."""
@@ -106,7 +107,19 @@ class PackedWeight:
             out = torch.empty_strided(
                 self.shape, self.stride, dtype=values.dtype, device=values.device
             )
-        ops.unpack_weights(values, follow(self.mask, values), out=out)
+        return self._unpack(values, out)
+
+    def restore(self, values: Tensor) -> None:
+        """Gives the parameter its dense values back."""
+        dense = self.dense(values)
+        if dense.is_meta:  # moved there meanwhile: torch exchanges parameters then, as it does here
+            self.parameter = nn.Parameter(dense, self.parameter.requires_grad)
+        else:
+            self.parameter.data = dense
+
+    def _unpack(self, values: Tensor, out: Tensor) -> Tensor:
+        if not values.is_meta:
+            ops.unpack_weights(values, follow(self.mask, values), out=out)
         return out
 
 
@@ -146,11 +159,6 @@ def _save_dense(module: Any, out: dict[str, Any], prefix: str, _metadata: Any) -
     out[prefix + "weight"] = module._packed.dense(module._buffers[_VALUES])
 
 
-def _refuse_load(*_: Any) -> NoReturn:
-    """A load_state_dict pre-hook."""
-    raise WrongState("a compressed model cannot load weights: decompress it first")
-
-
 def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
     """Puts the packed weight in the place of the dense one, whose memory is given back."""
     attached = find(module)
@@ -167,7 +175,7 @@ def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
     module.__class__ = _packed_class(kind)  # type: ignore[arg-type] # torch retypes __hash__
     hooks = (
         module.register_state_dict_post_hook(_save_dense),
-        module.register_load_state_dict_pre_hook(_refuse_load),
+        module.register_load_state_dict_pre_hook(refuse_load),
     )
     object.__setattr__(module, "_packed_hooks", hooks)
 
@@ -188,7 +196,7 @@ def decompress_module(module: Any) -> None:
     for name in ("_packed", "_attached", "_packed_hooks"):
         object.__delattr__(module, name)
     if packed.parameter.numel() != packed.shape.numel():
-        packed.parameter.data = packed.dense(values)
+        packed.restore(values)
     parameters = {"weight": packed.parameter} | module._parameters  # in its old place, the first
     module._parameters.clear()
     module._parameters.update(parameters)

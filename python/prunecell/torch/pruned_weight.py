@@ -9,9 +9,8 @@ from __future__ import annotations
 import operator
 import sys
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,28 +20,20 @@ from torch.nn.utils.stateless import _functional_call
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
-from prunecell.quantizer import CellArrays, PruneCell, initialize
-from prunecell.torch import state
+from prunecell._core import InvalidArgument, Mask, WrongState
+from prunecell.quantizer import CellArrays, PruneCell
+from prunecell.torch import hooks, state
 from prunecell.torch.enforce import (
-    DTYPES,
     GradientHook,
     alike,
     bump_versions,
+    check_dtype,
     follow,
     frozen,
     mask_tensors,
     registry,
     watch_before_steps,
 )
-
-
-def find(module: nn.Module) -> PrunedWeight | None:
-    """The attachment of a module's weight."""
-    for hook in module._forward_pre_hooks.values():
-        if isinstance(hook, _Hook):
-            return hook.owner
-    return None
 
 
 @dataclass(frozen=True)
@@ -52,70 +43,8 @@ class Request:
     module: nn.Module
     name: str
     quantizer: PruneCell
-
-
-def attach(requests: Iterable[Request]) -> None:
-    """Prunes the weights of modules, in place of the quantizers that they have.
-
-    Raises:
-        InvalidArgument: A weight that cannot be pruned, or one that another cell shares and prunes
-            with other parameters.
-        UnreachableThreshold: See `PruneCell.initialize`.
-            After any of them the models are as they were.
-    """
-    fresh: list[tuple[PrunedWeight, nn.Module]] = []
-    joining: list[tuple[PrunedWeight, nn.Module]] = []
-    try:
-        for request in requests:
-            one = _shared(request)
-            if one is not None:
-                joining.append((one, request.module))
-            elif not _is_attached(request):
-                fresh.append((PrunedWeight(request), request.module))
-        initialize(list(dict.fromkeys(one.quantizer for one, _ in fresh)))
-    except BaseException:
-        for one, _ in fresh:
-            one.quantizer._core.drop_tensor(one.index)
-            registry.discard(one)
-        raise
-    for one, module in fresh + joining:
-        present = find(module)
-        if present is not one:
-            one.install(module)
-            if present is not None:
-                present.remove(module)
-
-
-def _shared(request: Request) -> PrunedWeight | None:
-    """The attachment of another module that holds the same weight."""
-    _check(request.module, request.name)
-    for one in list(registry):
-        if one.weight is request.module.weight and one.serves_beside(request.module):
-            one.check_same(request.name, request.quantizer)
-            return one
-    return None
-
-
-def _is_attached(request: Request) -> bool:
-    present = find(request.module)
-    return present is not None and present.quantizer is request.quantizer
-
-
-def _check(module: nn.Module, name: str) -> None:
-    weight = module._parameters.get("weight")
-    if torch.nn.utils.parametrize.is_parametrized(module, "weight") or weight is None:
-        raise InvalidArgument(
-            f"cell {name!r}: expected a plain weight, got one that is computed from others "
-            "(parametrized or weight_norm); remove that first"
-        )
-    if torch.nn.parameter.is_lazy(weight) or weight.device.type == "meta":
-        raise InvalidArgument(
-            f"cell {name!r}: expected a weight with values, got a lazy or meta one; materialize it"
-        )
-    if weight.dtype not in DTYPES:
-        known = ", ".join(str(dtype) for dtype in DTYPES)
-        raise InvalidType(f"cell {name!r}: expected a weight of {known}, got {weight.dtype}")
-    _core.check_array(weight.detach(), f"cell {name!r}: weight", write=True)
+    beside: tuple[nn.Module, ...] = ()
+    """Modules that hold a parameter of this one, too, as far as they are known."""
 
 
 def _called_functionally() -> bool:
@@ -152,51 +81,13 @@ class _Source:
             owner.written()
 
 
-class _Hook:
-    """The forward pre-hook of one module. It ties a copy of the module to the copied weight."""
-
-    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor) -> None:
-        self.owner = owner
-        self._module = weakref.ref(module)
-        owner.adopt(module, weight)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self.owner.mask_again()
-        module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
-        return (_copied_hook, (self.owner, module, module._parameters.get("weight")))
-
-    def __call__(self, module: nn.Module, _args: Any) -> None:
-        if torch.compiler.is_compiling():
-            return
-        if self._module() is not module and self._is_on_replica(module):
-            return
-        self.owner.before_forward(module._parameters.get("weight"))
-
-    def _is_on_replica(self, module: nn.Module) -> bool:
-        """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
-        if "_is_replica" in module.__dict__:  # of DataParallel
-            return True
-        if self.owner.gone:
-            raise WrongState(
-                f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
-                f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
-                "new module"
-            )
-        return False
-
-
-def _copied_hook(owner: PrunedWeight, module: nn.Module, weight: Any) -> _Hook:
-    """Of a copy. Its weight was copied before its hook, maybe as a step that raised left it."""
-    if weight is not None and not weight.is_meta and owner.mask is not None:
-        mask_tensors([weight], [owner.mask])
-    return _Hook(owner, module, weight)
-
-
 class PrunedWeight:
     """One weight, the modules that share it, and its place in a `PruneCell`."""
 
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
+    compressed = False
+    """Whether weights of the model are packed, this one or others: its schedule rests."""
     loading: state.Loading | None = None
     """What a load in progress brings."""
 
@@ -211,6 +102,7 @@ class PrunedWeight:
 
     def _begin(self) -> None:
         self._modules: list[weakref.ref[nn.Module]] = []
+        self._holders: list[weakref.ref[nn.Module]] = []
         self._exposed = False
         self._mask: Mask | None = None
         self._seen: tuple[Tensor, int] | None = None
@@ -268,49 +160,44 @@ class PrunedWeight:
                 f"with different parameters: {ours} and {theirs}"
             )
 
-    def adopt(self, module: nn.Module, weight: Tensor) -> None:
-        """The module holds the weight."""
+    def adopt(self, module: nn.Module, weight: Tensor | None) -> None:
+        """The module is a cell of the weight. None: of one that it computes by now."""
         if all(one() is not module for one in self._modules):
             self._modules.append(weakref.ref(module))
-        self._hook_gradient(weight)
+        if weight is not None:
+            self._hook_gradient(weight)
 
-    def install(self, module: Any) -> None:
-        """Puts hooks on a module that holds the weight."""
-        module.register_forward_pre_hook(_Hook(self, module, module.weight))
-        module.register_state_dict_post_hook(partial(state.save, self))
-        module.register_load_state_dict_pre_hook(partial(state.before_load, self))
-        module.register_load_state_dict_post_hook(partial(state.after_load, self))
-
-    def _uninstall(self, module: nn.Module) -> None:
-        for hooks in (
-            module._forward_pre_hooks,
-            module._state_dict_hooks,
-            module._load_state_dict_pre_hooks,
-            module._load_state_dict_post_hooks,
-        ):
-            for key, hook in list(hooks.items()):
-                own = getattr(hook, "hook", hook)  # torch wraps those that take the module
-                if getattr(own, "owner", None) is self or getattr(own, "args", None) == (self,):
-                    del hooks[key]
+    def add_holder(self, module: nn.Module) -> None:
+        """The module shares the weight without being a cell of it."""
+        self._holders.append(weakref.ref(module))
 
     def suspend(self, module: nn.Module) -> None:
         """The weight is about to be packed: hooks and schedule rest until `resume`."""
-        self._uninstall(module)
+        hooks.uninstall(self, module)
         registry.discard(self)
 
     def resume(self, module: nn.Module) -> None:
         """The weight is dense again."""
-        self.install(module)
+        hooks.install(self, module)
         registry.add(self)
         self.written()
 
     def remove(self, module: nn.Module) -> None:
         """Takes the attachment off one module, the zeros stay."""
         self.mask_again()
-        self._uninstall(module)
+        hooks.uninstall(self, module)
+        hooks.stop_following(self, module)
         self._modules = [one for one in self._modules if one() not in (None, module)]
         if self._modules:
+            for part in module.modules():  # a parametrization of it may be what holds the weight
+                if hooks.holds(part, self.weight):
+                    hooks.install_holder(self, part)
             return
+        for reference in self._holders:
+            holder = reference()
+            if holder is not None:
+                hooks.uninstall(self, holder)
+                hooks.stop_following(self, holder)
         registry.discard(self)
         frozen.discard(self)
         self.quantizer._core.drop_tensor(self.index)
@@ -321,27 +208,45 @@ class PrunedWeight:
 
     def before_forward(self, weight: Any) -> None:
         """A weight that was written by hand, or has begun to learn, is taken care of."""
-        if weight is None:
-            raise WrongState(
-                f"cell {self.name!r}: its weight was replaced by one that is computed from others "
-                "(parametrized or weight_norm); take the quantizer off before that"
-            )
-        if not isinstance(weight, nn.Parameter):
-            return  # torch.func puts tensors of its caller there
-        if self._is_foreign(weight):
-            return  # or parameters
-        self._check_tie(weight)
+        if weight is not None:
+            if not isinstance(weight, nn.Parameter):
+                return  # torch.func puts tensors of its caller there
+            if self._is_foreign(weight):
+                return  # or parameters
+        self.check_held()
         self._hook_gradient(weight)
         if not self._is_masked(weight):
             self.enforce()
 
-    def _check_tie(self, weight: Tensor) -> None:
-        for reference in self._modules[1:]:
-            module = reference()
-            if module is not None and module._parameters.get("weight") is not weight:
+    def check_held(self) -> None:
+        """Each cell must hold the weight still.
+
+        Raises:
+            WrongState: One computes its own by now, or holds another one.
+        """
+        alive = [module for one in self._modules if (module := one()) is not None]
+        held = self.weight
+        for weight in (module._parameters.get("weight") for module in alive):
+            if weight is None:
+                raise WrongState(
+                    f"cell {self.name!r}: its weight was replaced by one that is computed from "
+                    "others (parametrized or weight_norm); take the quantizer off before that"
+                )
+            if weight is not held and not _called_functionally():
                 raise WrongState(
                     f"cell {self.name!r}: another cell shared its weight when they were pruned and "
                     "holds one of its own now; tie them again, or take the quantizer off both"
+                )
+        if self._seen is not None and self._seen[0] is not held:
+            self._check_alone(held)
+
+    def _check_alone(self, weight: Tensor) -> None:
+        """A parameter that is new here must not be pruned for another cell already."""
+        for other in list(registry):
+            if other is not self and other.weight is weight:
+                raise WrongState(
+                    f"cells {other.name!r} and {self.name!r} share one weight since they were "
+                    "pruned; take the quantizer off one of them, then attach that of the other"
                 )
 
     def mask_again(self) -> None:
@@ -361,11 +266,21 @@ class PrunedWeight:
         seen = self._seen
         return seen is not None and seen[0] is weight and seen[1] == weight._version
 
+    def settle(self) -> None:
+        """The parameter gets the pruned weights if a step that raised left the others in it."""
+        if self._exposed:
+            self.mask_again()
+
     def enforce(self) -> None:
-        """Masks the weight as it is now."""
+        """Masks the weight as it is now.
+
+        Raises:
+            InvalidType: It was cast to a dtype that cannot be pruned.
+        """
         mask = self.mask
         if mask is not None:
-            if self.dense is not None:
+            check_dtype(f"cell {self.name!r}", self.weight)
+            if self.dense is not None and not self.weight.is_meta:
                 self._collect()
             mask_tensors([self.weight], [mask])
         self.written()
@@ -401,15 +316,30 @@ class PrunedWeight:
         self._masked_state = [weakref.ref(tensor) for tensor in state]
         return True
 
+    def moved(self, fn: Callable[[Tensor], Tensor]) -> None:
+        """`fn` has been applied to the weight: a cast, or a move, which leave its version alone."""
+        weight = self.weight
+        if weight is not None:
+            self._seen = (weight, -1)  # no version: it may have new values
+        if self.dense is not None:
+            with torch.no_grad():
+                self.dense = fn(self.dense)
+
     def _see(self, weight: Tensor) -> None:
         # inference tensors have no version
         self._seen = None if weight.is_inference() else (weight, weight._version)
 
     def arrays(self) -> CellArrays:
         """The memory for the PruneCell."""
-        weight = self.weight
-        if weight is None:
+        if self.compressed:
             raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
+        self.check_held()
+        weight = self.weight
+        check_dtype(f"cell {self.name!r}", weight)
+        if weight.is_meta:
+            raise WrongState(
+                f"cell {self.name!r}: expected a weight with values, got a meta one; materialize it"
+            )
         gradient = weight.grad
         if gradient is not None and gradient.layout != torch.strided:
             gradient = None
@@ -430,12 +360,12 @@ class PrunedWeight:
 
     def _hook_gradient(self, weight: Any) -> None:
         """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
-        present, hooks = self._gradient_hook, weight._post_accumulate_grad_hooks
+        present, on_weight = self._gradient_hook, weight._post_accumulate_grad_hooks
         if not weight.requires_grad:
             frozen.add(self)
             return
         frozen.discard(self)
-        if present and hooks and present.id in hooks:
+        if present and on_weight and present.id in on_weight:
             return
         if present is not None:
             present.remove()
@@ -444,15 +374,10 @@ class PrunedWeight:
 
     # Optimizer step, where not in place
 
-    @property
-    def exposed(self) -> bool:
-        """Whether the parameter holds the full-precision weights."""
-        return self._exposed
-
     def expose(self) -> None:
         """The parameter gets the full-precision weights, until `enforce` takes them back."""
         mask, weight = self.mask, self.weight
-        if mask is None or self._exposed:
+        if mask is None or self._exposed or weight.is_meta:
             return
         self.dense = alike(weight, self.dense)
         self._seen = (weight, -1)  # no version: an interrupt from here on leaves it to be masked

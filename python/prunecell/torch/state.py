@@ -12,18 +12,18 @@ import contextvars
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask
+from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
 from prunecell.parameters import FILLERS, MODES
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
-from prunecell.torch.enforce import DTYPES, alike
+from prunecell.torch.enforce import DTYPES, alike, check_dtype
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
@@ -82,20 +82,34 @@ class Loading:
 # Hooks of a pruned module
 
 
+def refuse_load(*_: Any) -> NoReturn:
+    """A load_state_dict pre-hook of a compressed module."""
+    raise WrongState("a compressed model cannot load weights: decompress it first")
+
+
 def save(one: PrunedWeight, _module: nn.Module, out: dict[str, Any], prefix: str, _: Any) -> None:
     """A state_dict post-hook. What it gives out shares memory with the weight."""
+    one.check_held()
     one.mask_again()
+    if one.compressed:
+        return  # the state_dict of a compressed model is dense
     out.update(_encode(one, prefix))
 
 
 def before_load(
-    one: PrunedWeight, _module: nn.Module, given: dict[str, Any], prefix: str, *_: Any
+    one: PrunedWeight,
+    _module: nn.Module,
+    given: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    *_: Any,
 ) -> None:
     """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
+    if one.compressed:
+        refuse_load()
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
-    one.loading = check(one, given, prefix, whole=not prefix)
-    if one.exposed:  # by a step that raised: what comes takes the place of pruned weights
-        one.mask_again()
+    one.loading = check(one, given, prefix, metadata, whole=not prefix)
+    one.settle()  # what comes takes the place of pruned weights
     for key in KEYS:
         given.pop(prefix + key, None)
 
@@ -114,7 +128,12 @@ def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> Non
 
 
 def check(
-    one: PrunedWeight, given: dict[str, Any], prefix: str, *, whole: bool = True
+    one: PrunedWeight,
+    given: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    *,
+    whole: bool = True,
 ) -> Loading | None:
     """What `given` brings; None: nothing.
 
@@ -122,13 +141,17 @@ def check(
         one: The weight.
         given: A state_dict.
         prefix: Of the keys of the weight's module.
+        metadata: What torch says of the load: whether tensors are assigned or copied.
         whole: Whether `given` has the keys of all modules that may share the weight.
 
     Raises:
         InvalidArgument: It does not fit the cell.
+        InvalidType: A weight that is to be assigned has a dtype that cannot be pruned.
         UnreachableThreshold: Of weights that are to be pruned anew.
     """
     weight, mask, values, dense = (_tensor(given, prefix + key) for key in ("weight", *KEYS))
+    if weight is not None and metadata.get("assign_to_params_buffers"):
+        check_dtype(f"{prefix}weight", weight)
     if values is None:
         if mask is not None:
             raise InvalidArgument(f"{prefix}{MASK}: expected {prefix}{STATE} beside it, got none")
@@ -208,7 +231,8 @@ def _rebuilt(one: PrunedWeight, weight: Tensor) -> dict[str, Any] | None:
     for other in range(trial.tensor_count):
         if other != one.index:
             trial.drop_tensor(other)
-    values = alike(one.weight, weight.clone())
+    like = weight if one.weight.is_meta else one.weight
+    values = alike(like, weight.clone())
     memory[one.index] = (values, None, None if one.dense is None else torch.empty_like(values))
     _core.initialize([(trial, memory)], True)
     state = cell.state_dict()

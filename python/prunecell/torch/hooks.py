@@ -1,0 +1,218 @@
+"""What a pruned weight puts on the modules that hold it: hooks, and an `_apply` of its own.
+
+All of it is copied and pickled with its module, and ties the copy to the copied weight.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from prunecell._core import WrongState
+from prunecell.torch import state
+from prunecell.torch.enforce import mask_tensors
+
+if TYPE_CHECKING:
+    from prunecell.torch.pruned_weight import PrunedWeight
+
+
+def find(module: nn.Module) -> PrunedWeight | None:
+    """The attachment of a module's weight."""
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, CellHook):
+            return hook.owner
+    return None
+
+
+def install(one: PrunedWeight, module: Any) -> None:
+    """Makes a module that holds the weight a pruned cell."""
+    uninstall(one, module)
+    module.register_forward_pre_hook(CellHook(one, module, module.weight))
+    module.register_state_dict_post_hook(partial(state.save, one))
+    module.register_load_state_dict_pre_hook(partial(state.before_load, one))
+    module.register_load_state_dict_post_hook(partial(state.after_load, one))
+    follow_moves(one, module)
+
+
+def install_holder(one: PrunedWeight, module: Any) -> None:
+    """Has a module that shares the weight, and is no cell of it, see pruned weights only."""
+    uninstall(one, module)
+    hook = HolderHook(one, module)
+    module.register_forward_pre_hook(hook, prepend=True)  # before what computes from the weight
+    module.register_state_dict_pre_hook(hook)
+    if any(own is one.weight for own in module._parameters.values()):
+        follow_moves(one, module)
+
+
+def uninstall(one: PrunedWeight, module: nn.Module) -> None:
+    """Takes everything off a module but what follows moves."""
+    for hooks in (
+        module._forward_pre_hooks,
+        module._state_dict_pre_hooks,
+        module._state_dict_hooks,
+        module._load_state_dict_pre_hooks,
+        module._load_state_dict_post_hooks,
+    ):
+        for key, hook in list(hooks.items()):
+            own = getattr(hook, "hook", hook)  # torch wraps those that take the module
+            if getattr(own, "owner", None) is one or getattr(own, "args", None) == (one,):
+                del hooks[key]
+
+
+def follow_moves(one: PrunedWeight, module: nn.Module) -> None:
+    """From now on the full-precision weights are cast and moved with the module's own tensors."""
+    present = module.__dict__.get("_apply")
+    if not isinstance(present, ApplyHook):
+        present = module.__dict__["_apply"] = ApplyHook(module, [])
+    present.add(one)
+
+
+def stop_following(one: PrunedWeight, module: nn.Module) -> None:
+    """The reverse."""
+    present = module.__dict__.get("_apply")
+    if isinstance(present, ApplyHook) and not present.drop(one):
+        del module.__dict__["_apply"]
+
+
+class CellHook:
+    """The forward pre-hook of a cell. It holds what is attached to the weight."""
+
+    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor | None) -> None:
+        self.owner = owner
+        self._module = weakref.ref(module)
+        owner.adopt(module, weight)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.owner.mask_again()
+        module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
+        return (_copied_cell_hook, (self.owner, module, module._parameters.get("weight")))
+
+    def __call__(self, module: nn.Module, _args: Any) -> None:
+        """Before a forward of the module."""
+        if torch.compiler.is_compiling():
+            return
+        if self._module() is not module and self._is_on_replica(module):
+            return
+        self.owner.before_forward(module._parameters.get("weight"))
+
+    def _is_on_replica(self, module: nn.Module) -> bool:
+        """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
+        if "_is_replica" in module.__dict__:  # of DataParallel
+            return True
+        if self.owner.gone:
+            raise WrongState(
+                f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
+                f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
+                "new module"
+            )
+        return False
+
+
+def _copied_cell_hook(owner: PrunedWeight, module: nn.Module, weight: Any) -> CellHook:
+    _mask_copy(owner, weight)
+    return CellHook(owner, module, weight)
+
+
+def _mask_copy(owner: PrunedWeight, weight: Any) -> None:
+    """A weight was copied before its hooks, maybe as a step that raised left it."""
+    if weight is not None and not weight.is_meta and owner.mask is not None:
+        mask_tensors([weight], [owner.mask])
+
+
+class HolderHook:
+    """Masks a weight before a module that shares it runs or is saved.
+
+    A copy of such a module without the cells is an ordinary module: the hook holds nothing.
+    """
+
+    def __init__(self, owner: PrunedWeight | None, module: nn.Module) -> None:
+        self._owner = (lambda: None) if owner is None else weakref.ref(owner)
+        self._module = weakref.ref(module)
+        if owner is not None:
+            owner.add_holder(module)
+
+    @property
+    def owner(self) -> PrunedWeight | None:
+        """What is attached to the weight, while a cell has it."""
+        return self._owner()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        owner, module = self.owner, self._module()
+        weight = None
+        if owner is not None and holds(module, owner.weight):
+            owner.mask_again()
+            weight = owner.weight
+        return (_copied_holder_hook, (owner, module, weight))
+
+    def __call__(self, *_: Any) -> None:
+        """Before a forward or a state_dict of the module."""
+        if torch.compiler.is_compiling():
+            return
+        owner = self.owner
+        if owner is not None:
+            owner.mask_again()
+
+
+def read_by(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters, under whatever name, that a forward of the module reads itself."""
+    read = list(module._parameters.values())
+    if isinstance(module, nn.MultiheadAttention):  # which calls no forward of its last layer
+        read.append(module.out_proj._parameters.get("weight"))
+    return [one for one in read if one is not None]
+
+
+def holds(module: Any, weight: Any) -> bool:
+    """Whether the weight is one of these parameters."""
+    return any(one is weight for one in read_by(module))
+
+
+def _copied_holder_hook(owner: PrunedWeight | None, module: nn.Module, weight: Any) -> HolderHook:
+    if owner is not None:
+        _mask_copy(owner, weight)
+    return HolderHook(owner, module)
+
+
+class ApplyHook:
+    """In the place of a module's `_apply`, through which torch casts and moves its tensors.
+
+    Full-precision weights that are no tensors of the module get what its weight gets: after
+    `net.half().float()` both are rounded. A weight that was exchanged this way is masked again.
+    """
+
+    def __init__(self, module: nn.Module, owners: list[PrunedWeight]) -> None:
+        self._module = weakref.ref(module)
+        self._owners = [weakref.ref(one) for one in owners]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ApplyHook, (self._module(), self._alive()))
+
+    def __call__(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """What torch calls: `fn` for every tensor of the module and of those in it."""
+        module: Any = self._module()
+        if module is None:
+            raise WrongState("to: the module was replaced by a shallow copy; use copy.deepcopy")
+        owners = self._alive()
+        for one in owners:
+            one.settle()
+        type(module)._apply(module, fn, recurse)
+        for one in owners:
+            one.moved(fn)
+        return module
+
+    def add(self, one: PrunedWeight) -> None:
+        """A weight that the module holds; once is enough."""
+        if one not in self._alive():
+            self._owners.append(weakref.ref(one))
+
+    def drop(self, one: PrunedWeight) -> bool:
+        """The weight is not pruned any more. Returns whether others are."""
+        self._owners = [weakref.ref(other) for other in self._alive() if other is not one]
+        return bool(self._owners)
+
+    def _alive(self) -> list[PrunedWeight]:
+        return [one for owner in self._owners if (one := owner()) is not None]
