@@ -224,9 +224,18 @@ class PrunedWeight:
         Raises:
             WrongState: One computes its own by now, or holds another one.
         """
-        alive = [module for one in self._modules if (module := one()) is not None]
         held = self.weight
-        for weight in (module._parameters.get("weight") for module in alive):
+        if held is None or len(self._modules) > 1:
+            self._check_each(held)
+        if held is not None and self._seen is not None and self._seen[0] is not held:
+            self._check_alone(held)
+
+    def _check_each(self, held: Tensor | None) -> None:
+        for reference in self._modules:
+            module = reference()
+            if module is None:
+                continue
+            weight = module._parameters.get("weight")
             if weight is None:
                 raise WrongState(
                     f"cell {self.name!r}: its weight was replaced by one that is computed from "
@@ -237,8 +246,6 @@ class PrunedWeight:
                     f"cell {self.name!r}: another cell shared its weight when they were pruned and "
                     "holds one of its own now; tie them again, or take the quantizer off both"
                 )
-        if self._seen is not None and self._seen[0] is not held:
-            self._check_alone(held)
 
     def _check_alone(self, weight: Tensor) -> None:
         """A parameter that is new here must not be pruned for another cell already."""
