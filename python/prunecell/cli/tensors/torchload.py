@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import zipfile
@@ -11,6 +12,7 @@ from typing import Any
 
 from prunecell import BadFile
 from prunecell.cli.errors import CommandError
+from prunecell.cli.tensors.torchpickle import Costs, UnfitPickleError, foreign
 from prunecell.formats.bad_file import bad_file, reading, said
 from prunecell.limits import MAX_PICKLE, MAX_SHOWN_CHARS
 from prunecell.regular import open_regular
@@ -36,6 +38,7 @@ def load_torch(path: Path) -> Any:
     if zipped:
         _check_archive(path)
     try:
+        (_check_zipped if zipped else _check_old)(path)
         # mmap: the values of a zipped file are read when they are looked at.
         if zipped:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_maps(path))
@@ -45,6 +48,35 @@ def load_torch(path: Path) -> Any:
         raise
     except Exception as error:  # whatever the unpickler of a damaged file may raise
         raise BadFile(f"{path}: {_why(error)}") from None
+
+
+def _check_zipped(path: Path) -> None:
+    """Follows the pickle as torch's own reader of archives finds it: another might find another."""
+    import torch
+
+    with path.open("rb") as file:
+        pickle = torch._C.PyTorchFileReader(file).get_record("data.pkl")
+    Costs().follow(io.BytesIO(pickle))
+
+
+def _check_old(path: Path) -> None:
+    """Follows the five pickles that stand before the values in files of before version 1.6."""
+    with open_regular(path) as file:
+        pickles = io.BytesIO(file.read(MAX_PICKLE))
+    costs = Costs()
+    try:
+        for _ in ("magic number", "version", "system"):
+            costs.visit(costs.follow(pickles))
+        costs.follow(pickles)
+        keys = costs.follow(pickles)
+    except Exception:
+        if pickles.tell() < MAX_PICKLE:
+            raise
+        what = f"pickles of at most {MAX_PICKLE} bytes"
+        raise UnfitPickleError(f"expected {what}, got more") from None
+    if type(keys) is not list:
+        raise ValueError("no list of storages")
+    costs.visit_keys(keys)
 
 
 class _Bounded(BufferedReader):
@@ -78,12 +110,11 @@ def _maps(path: Path) -> bool:
 
 def _why(error: Exception) -> str:
     text = str(error)
+    if isinstance(error, UnfitPickleError):
+        return text
     found = _FOREIGN_CLASS.search(text)
     if found:
-        return (
-            f"expected tensors in dictionaries and lists, found a {found[1][:100]}; objects are "
-            "not loaded, as that could run code. Save model.state_dict() instead"
-        )
+        return foreign(found[1])
     if "Weights only" in text:  # a page of advice on other ways to call torch
         text = "not a pickle of tensors"
     first = text.strip().split("\n")[0].split(". ")[0] or type(error).__name__
