@@ -35,7 +35,8 @@ from prunecell.config import ConfigError
 
 sys.path.append(str(Path(__file__).parents[1]))  # as pytest has it
 
-from kinds import KINDS, Files, Kind
+from kinds import KINDS, Kind
+from valid_tensors import Files
 
 SECONDS = 5.0  # for one case
 MEMORY = 700 << 20  # bytes that a case may take beside the interpreter and its libraries
