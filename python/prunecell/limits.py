@@ -1,7 +1,7 @@
 """How much any input may make us allocate, visit or print.
 
 Files, configurations and runs come from somebody else. Every bound is far above what real ones need
-and low enough that the worst input is refused within a second or two and a few hundred MB.
+and low enough that the worst input is refused within a few seconds and a few hundred MB.
 """
 
 from __future__ import annotations
