@@ -12,7 +12,8 @@ from typing import Any
 
 from prunecell import BadFile
 from prunecell.cli.errors import CommandError
-from prunecell.cli.tensors.torchpickle import Costs, UnfitPickleError, foreign
+from prunecell.cli.tensors.torchcalls import UnfitPickleError, foreign
+from prunecell.cli.tensors.torchpickle import Costs
 from prunecell.formats.bad_file import bad_file, reading, said
 from prunecell.limits import MAX_PICKLE, MAX_SHOWN_CHARS
 from prunecell.regular import open_regular
@@ -56,14 +57,14 @@ def _check_zipped(path: Path) -> None:
 
     with path.open("rb") as file:
         pickle = torch._C.PyTorchFileReader(file).get_record("data.pkl")
-    Costs().follow(io.BytesIO(pickle))
+    Costs(path.stat().st_size).follow(io.BytesIO(pickle))
 
 
 def _check_old(path: Path) -> None:
     """Follows the five pickles that stand before the values in files of before version 1.6."""
     with open_regular(path) as file:
         pickles = io.BytesIO(file.read(MAX_PICKLE))
-    costs = Costs()
+    costs = Costs(path.stat().st_size)
     try:
         for _ in ("magic number", "version", "system"):
             costs.visit(costs.follow(pickles))

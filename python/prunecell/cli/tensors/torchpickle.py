@@ -10,64 +10,37 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
-from typing import IO, Any, ClassVar, Final
+from typing import IO, Any, ClassVar
 
-from prunecell.limits import MAX_NESTING, MAX_PICKLE_STEPS, MAX_PICKLE_VISITS
+from prunecell.cli.tensors.torchcalls import (
+    FROM_TYPE,
+    Dict,
+    Made,
+    Name,
+    Tuple,
+    UnfitPickleError,
+    elements,
+    foreign,
+    hashed,
+)
+from prunecell.limits import (
+    FREE_BYTES,
+    MAX_NESTING,
+    MAX_PICKLE_STEPS,
+    MAX_PICKLE_VISITS,
+    MAX_REPEATED,
+)
 
-# Nodes. Beside them: str for text, and lists for what EMPTY_LIST begins.
-_SMALL: Final = None  # numbers of up to 4 bytes and the like, which spread in a hash table
-_WIDE: Final = ...  # other numbers: anybody can choose many of one hash
 _CHARS = 16  # of a text that count as one visit
-
-
-class _Tuple(list[Any]): ...
-
-
-class _Dict(list[Any]):
-    """Keys and values by turns."""
-
-
-class _Made(list[Any]):
-    """What a call returned: the function, its arguments, what was added."""
-
-
-class _Name(str):
-    """A function or class, by its full name."""
-
-    __slots__ = ()
-
-
-_PLAIN = {  # functions whose cost is that of visiting their arguments
-    *("builtins.complex", "torch.Size", "torch.device", "torch.serialization._get_layout"),
-    "torch.nn.parameter.Parameter",
-}
-# Not among them: what copies a tensor, which strides of 0 make as large as anybody likes.
-_REBUILDS = {
-    f"torch._utils._rebuild_{kind}"
-    for kind in (
-        *("tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state", "qtensor"),
-        *("sparse_tensor", "nested_tensor", "meta_tensor_no_storage"),
-    )
-}
-
-
-class UnfitPickleError(Exception):
-    """A pickle that asks for more than any file of tensors; says what was expected."""
-
-
-def foreign(name: str) -> str:
-    """What to say of a class or function that is not for tensors."""
-    return (
-        f"expected tensors in dictionaries and lists, found a {name[:100]}; objects are not "
-        "loaded, as that could run code. Save model.state_dict() instead"
-    )
+_MET = 8  # keys of one hash that a table compares in the time of one visit
 
 
 class Costs:
-    """Follows the pickles of one file, and raises when together they cost too much."""
+    """Follows the pickles of a file of `size` bytes, and raises when they cost too much."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         self._steps_left, self._visits_left = MAX_PICKLE_STEPS, MAX_PICKLE_VISITS
+        self._elements_left = MAX_REPEATED * size + FREE_BYTES
         self._unspread = 0  # keys of hashes that anybody can choose
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []
@@ -99,16 +72,19 @@ class Costs:
             if depth == MAX_NESTING:  # hash() of deeper tuples may overflow the C stack
                 what = f"keys and arguments that are nested at most {MAX_NESTING} deep"
                 raise UnfitPickleError(f"expected {what}, got deeper ones")
+            if type(node) is Made:
+                self._count_elements(elements(node))
             for one in node:
                 self.visit(one, depth + 1)
 
     def visit_keys(self, keys: list[Any]) -> None:
-        """As `visit`; a key whose hash can be chosen may meet every such key before it."""
+        """As `visit`; a key whose hash can be chosen may be compared with every such key before."""
         for key in keys:
-            if key is _WIDE or isinstance(key, list):
-                self._unspread += 1
-                self._count(self._unspread)
+            before = self._visits_left
             self.visit(key)
+            if isinstance(key, (float, list)) or (isinstance(key, int) and key.bit_length() > 32):
+                self._unspread += 1
+                self._count((before - self._visits_left) * self._unspread // _MET)
 
     def _count(self, visits: int) -> None:
         self._visits_left -= visits
@@ -117,6 +93,12 @@ class Costs:
             raise UnfitPickleError(
                 f"expected {what}, each counted wherever it is referred to, got more"
             )
+
+    def _count_elements(self, number: int) -> None:
+        self._elements_left -= number
+        if self._elements_left < 0:
+            most = f"{MAX_REPEATED} elements in arguments for each byte of the file"
+            raise UnfitPickleError(f"expected at most {most}, got more")
 
     def _mark(self) -> None:
         self._marked.append(self._stack)
@@ -138,52 +120,35 @@ class Costs:
 
     def _set(self, items: list[Any]) -> None:
         self.visit_keys(items[::2])
-        self._add(items, _Dict, _Made)
+        self._add(items, Dict, Made)
 
     def _load_storage(self) -> None:
         named = self._stack.pop()
-        if type(named) is not _Tuple:
+        if type(named) is not Tuple:
             raise ValueError("a storage that is named by no tuple")
         self.visit_keys(named)
-        self._stack.append(_SMALL)
+        self._make(None)
 
     def _call(self) -> None:
         function, arguments = self._last(2)
-        if type(function) is not _Name or type(arguments) is not _Tuple:
+        if type(function) is not Name or type(arguments) is not Tuple:
             raise ValueError("a call of what is no function")
         self.visit(arguments)
-        match [str(function), *arguments]:
-            case ["builtins.set", list() as keys] if type(keys) is list:
-                self.visit_keys(keys)
-            case ["collections.Counter", _Dict() as pairs]:
-                self.visit_keys(pairs[::2])
-            case ["collections.OrderedDict", list() as pairs] if type(pairs) is list:  # Python 2
-                if not {type(pair) for pair in pairs} <= {list, _Tuple}:
-                    raise ValueError("a dictionary of what are no pairs")
-                self.visit_keys([pair[0] for pair in pairs])
-            case ["_codecs.encode", str(), "latin1"] | ["builtins.bytearray", str(), "latin-1"]:
-                pass
-            case ["builtins.bytearray", _Made() as text] if text[0] == "_codecs.encode":
-                pass
-            case ["torch._tensor._rebuild_from_type_v2", _Name() as rebuild, _, _, _]:
-                if rebuild not in _REBUILDS:
-                    raise UnfitPickleError(foreign(rebuild))
-            case [_]:  # nothing of any size; so were tensors saved before version 0.2
-                pass
-            case [name, *_]:
-                if name not in _REBUILDS and name not in _PLAIN:
-                    raise UnfitPickleError(foreign(name))
-        self._stack.append(_Made([function, arguments]))
+        self.visit_keys(hashed(function, arguments))
+        if function == FROM_TYPE:
+            self._stack += [arguments[0], arguments[2]]
+            self._call()
+        else:
+            self._make(Made([function, arguments]))
 
     def _build(self) -> None:
-        state = self._stack.pop()
-        if type(state) is _Dict:
-            self.visit_keys(state[::2])
-        elif self._stack[-1][0].startswith("torch."):
-            self.visit(state)
-        else:
+        state, made = self._stack.pop(), self._stack[-1]
+        if type(made) is Made and made[0] != "collections.OrderedDict":
+            raise UnfitPickleError(foreign(made[0]))
+        if type(state) is not Dict:
             raise ValueError("a state that is no dictionary")
-        self._add([state], _Made)
+        self.visit_keys(state[::2])
+        self._add([state], Made)
 
     def _make(self, node: Any) -> None:
         self._stack.append(node)
@@ -197,18 +162,14 @@ class Costs:
         "BINGET": lambda self, at: self._make(self._memo[at]),
         "LONG_BINGET": lambda self, at: self._make(self._memo[at]),
         "GLOBAL": lambda self, name: self._make(_full_name(name)),
-        "BINUNICODE": lambda self, text: self._make(text),
-        "SHORT_BINSTRING": lambda self, text: self._make(text),
-        "LONG1": lambda self, _: self._make(_WIDE),
-        "BINFLOAT": lambda self, _: self._make(_WIDE),
         "EMPTY_LIST": lambda self, _: self._make([]),
-        "EMPTY_DICT": lambda self, _: self._make(_Dict()),
-        "EMPTY_SET": lambda self, _: self._make(_Tuple()),
-        "EMPTY_TUPLE": lambda self, _: self._make(_Tuple()),
-        "TUPLE1": lambda self, _: self._make(_Tuple(self._last(1))),
-        "TUPLE2": lambda self, _: self._make(_Tuple(self._last(2))),
-        "TUPLE3": lambda self, _: self._make(_Tuple(self._last(3))),
-        "TUPLE": lambda self, _: self._make(_Tuple(self._from_mark())),
+        "EMPTY_DICT": lambda self, _: self._make(Dict()),
+        "EMPTY_SET": lambda self, _: self._make(Tuple()),
+        "EMPTY_TUPLE": lambda self, _: self._make(Tuple()),
+        "TUPLE1": lambda self, _: self._make(Tuple(self._last(1))),
+        "TUPLE2": lambda self, _: self._make(Tuple(self._last(2))),
+        "TUPLE3": lambda self, _: self._make(Tuple(self._last(3))),
+        "TUPLE": lambda self, _: self._make(Tuple(self._from_mark())),
         "APPEND": lambda self, _: self._add(self._last(1), list),
         "APPENDS": lambda self, _: self._add(self._from_mark(), list),
         "SETITEM": lambda self, _: self._set(self._last(2)),
@@ -217,12 +178,14 @@ class Costs:
         "REDUCE": lambda self, _: self._call(),
         "NEWOBJ": lambda self, _: self._call(),
         "BUILD": lambda self, _: self._build(),
-    } | dict.fromkeys(
-        ("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2"),
-        lambda self, _: self._make(_SMALL),
-    )
+        **dict.fromkeys(
+            ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINSTRING"),
+            lambda self, value: self._make(value),
+        ),
+        **dict.fromkeys(("NONE", "NEWTRUE", "NEWFALSE"), lambda self, _: self._make(None)),
+    }
 
 
-def _full_name(written: str) -> _Name:
+def _full_name(written: str) -> Name:
     module, _, name = written.partition(" ")
-    return _Name(f"{'builtins' if module == '__builtin__' else module}.{name}")
+    return Name(f"{'builtins' if module == '__builtin__' else module}.{name}")
