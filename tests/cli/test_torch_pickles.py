@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from costly import COSTLY, HASHED, NONE, SHARED, VISITS, tensor
+from costly import COSTLY, HASHED, NONE, ORDERED, SHARED, VISITS, storage, tensor
 from pickles import (
+    call,
     doubled,
     listed,
     loaded,
+    name,
     old,
     paired,
     text,
+    together,
     zipped,
 )
 from prunecell import BadFile
@@ -44,6 +47,14 @@ def test_what_is_only_referred_to_costs_nothing(tmp_path: Path) -> None:
         assert len(loaded(tmp_path / "a.pt", form(doubled(60)))) == 2
     read = loaded(tmp_path / "a.pt", zipped(paired([(text("w"), tensor())])))
     assert read["w"].tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_what_older_versions_wrote_is_read(tmp_path: Path) -> None:
+    size = name("torch", "Size") + together([together([b"K\x02", b"K\x02"])]) + b"\x81"
+    rebuild = name("torch._utils", "_rebuild_tensor")
+    rebuilt = call(rebuild, storage(text("0")), b"K\x00", size, size)
+    of_python_2 = call(ORDERED, listed([listed([text("w"), rebuilt])]))
+    assert loaded(tmp_path / "a.pt", zipped(of_python_2))["w"].shape == (2, 2)
 
 
 def test_pickles_around_the_old_form_are_counted_too(
