@@ -92,6 +92,16 @@ def test_pickles_are_of_a_limited_size(
     assert loaded(tmp_path / "a.pt", whole) == "x" * 500
 
 
+def test_torch_finds_its_pickle_in_upper_case_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = zipped(text("x" * 2000)).replace(b"data.pkl", b"DATA.PKL")
+    assert loaded(tmp_path / "a.pt", data) == "x" * 2000
+    monkeypatch.setattr(torchload, "MAX_PICKLE", 1000)
+    with pytest.raises(BadFile, match="a pickle of at most 1000 bytes, got"):
+        loaded(tmp_path / "a.pt", data)
+
+
 def trained(optimizer: Any, **options: Any) -> dict[str, Any]:
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     steps = optimizer(model.parameters(), lr=0.1, **options)

@@ -95,7 +95,9 @@ def _check_archive(path: Path) -> None:
             if member.file_size > member.compress_size:
                 what = "members that are stored, as torch does"
                 raise bad_file(path, None, what, said(f"{member.filename!r} deflated"))
-            if member.filename.endswith("data.pkl") and member.file_size > MAX_PICKLE:
+            # Torch takes names for one that differ in upper and lower case.
+            is_pickle = member.filename.lower().endswith("data.pkl")
+            if is_pickle and member.file_size > MAX_PICKLE:
                 what = f"a pickle of at most {MAX_PICKLE} bytes"
                 raise bad_file(path, None, what, member.file_size)
 
