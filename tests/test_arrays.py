@@ -166,9 +166,7 @@ def test_other_element_types_are_refused_from_dlpack_too() -> None:
 
 
 def test_a_producer_that_refuses_is_named() -> None:
-    words = (
-        r"weights\[0\]: expected memory that __dlpack__ gives out, got BufferError: the mem"
-    )
+    words = r"weights\[0\]: expected memory that __dlpack__ gives out, got BufferError: the mem"
     with pytest.raises(prunecell.InvalidArgument, match=words):
         prunecell.build_mask(Refusing(np.zeros(4, dtype=np.float32)))
 

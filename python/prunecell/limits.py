@@ -1,7 +1,7 @@
 """How much any input may make us allocate, visit or print.
 
 Files, configurations and runs come from somebody else. Every bound is far above what real ones need
-and low enough that the worst input is refused within a second or two and a few hundred MB.
+and low enough that the worst input is refused within a few seconds and a few hundred MB.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ MAX_BYTES = 2**63 - 1  # of one tensor
 MAX_MEMBERS = 100_000  # of an archive
 MAX_NPY_HEADER = 64 << 10  # numpy itself parses 10 000 bytes
 MOST_INFLATED = 1040  # deflate makes at most 1032 bytes of one: promises of more are refused unread
-MAX_PICKLE = 16 << 20  # of a torch file; an object takes 64 times the memory of its text
+MAX_PICKLE = 16 << 20  # bytes of the pickles of a torch file
+MAX_PICKLE_STEPS = 4 << 20  # of its instructions; a tensor takes 32, a step up to 100 bytes
+MAX_PICKLE_VISITS = 4 << 20  # values in keys and arguments; a tensor has 25
 MAX_NESTING = 64  # of dictionaries and lists in a torch file
 MAX_VISITS = 300_000  # values in them, each counted wherever it is referred to
 MAX_JOINED_CHARS = 64 << 20  # of the names of all of them together

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from prunecell import Error
@@ -35,7 +36,8 @@ from prunecell.config import ConfigError
 
 sys.path.append(str(Path(__file__).parents[1]))  # as pytest has it
 
-from kinds import KINDS, Files, Kind
+from kinds import KINDS, Kind
+from valid_tensors import Files
 
 SECONDS = 5.0  # for one case
 MEMORY = 700 << 20  # bytes that a case may take beside the interpreter and its libraries
@@ -141,7 +143,8 @@ def prepared(name: str) -> tuple[Kind, list[Files], Path]:
     kind = KINDS[name]
     folder = Path(tempfile.mkdtemp(dir=os.environ["MUTATE_FOLDER"]))
     seeds = kind.valid(folder)
-    for files in seeds:  # imports what is imported late, which has no limit of time
+    import_module("torch")  # a mutant of any kind may be taken for a torch file
+    for files in seeds:  # imports what else is imported late, which has no limit of time
         kind.read(kind.write(folder, files))
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY

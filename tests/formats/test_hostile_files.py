@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import PEAK_MB, container, entry, sparse, written
-from hostile import WRONG, packed
 from prunecell import BadFile
 from prunecell.formats import PackReader, load, save
 from safetensors.numpy import load_file
+from wrong import WRONG, packed
 
 
 @pytest.mark.parametrize("name", WRONG)

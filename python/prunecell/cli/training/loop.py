@@ -22,7 +22,7 @@ from prunecell import UnreachableThreshold
 from prunecell.cli import console
 from prunecell.cli.errors import CommandError
 from prunecell.cli.progress import Progress
-from prunecell.cli.tensors.torchfile import load_torch
+from prunecell.cli.tensors.torchload import load_torch
 from prunecell.cli.training.data import Data
 from prunecell.cli.training.folder import Folder, check_records
 from prunecell.cli.training.network import Network, cells_of
