@@ -198,6 +198,20 @@ def test_a_loaded_state_is_copied() -> None:
     assert_equal(state, before)
 
 
+def test_a_layer_that_is_the_whole_model_loads_its_weights_whole() -> None:
+    def made() -> tuple[nn.Module, prunecell.torch.Model]:
+        net = nn.Linear(20, 20)
+        return net, pruned(net, **GRADUAL)
+
+    (net, model), (fresh, second) = made(), made()
+    state = clones(net.state_dict())
+    fresh.load_state_dict(state)
+    assert_equal(fresh.state_dict(), state)
+    for one in (model, second):
+        one.update(4)
+    assert_equal(fresh.state_dict(), net.state_dict())
+
+
 def test_a_weight_is_pruned_when_a_module_without_cell_loads_it_last() -> None:
     net = nn.ModuleDict({"head": nn.Linear(6, 12), "embedding": nn.Embedding(12, 6)})
     net["embedding"].weight = net["head"].weight

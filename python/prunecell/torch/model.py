@@ -294,7 +294,8 @@ def _check_load(
 def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
     """A load_state_dict post-hook: modules that share a weight without hooks have loaded it too."""
     for _, one in _pruned_in(module, ""):
-        one.mask_again()
+        if one.loading is None:  # or its own hook is still to come, and with it another mask
+            one.mask_again()
 
 
 def _pruned_in(module: nn.Module, prefix: str) -> Iterator[tuple[str, PrunedWeight]]:
