@@ -33,6 +33,7 @@ from prunecell.ops import (
     unpack_weights,
 )
 from prunecell.quantizer import PruneCell
+from prunecell.warning import PruneWarning
 
 __all__ = [
     "BadFile",
@@ -45,6 +46,7 @@ __all__ = [
     "LevelSearch",
     "Mask",
     "PruneCell",
+    "PruneWarning",
     "UnreachableThreshold",
     "WrongState",
     "__version__",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from copy import deepcopy
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
@@ -14,6 +13,7 @@ from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.ops import empty_twin
 from prunecell.parameters import UNUSED, Parameters
 from prunecell.saved_state import check_state
+from prunecell.warning import warn
 
 T = TypeVar("T")
 Array = Any
@@ -178,10 +178,9 @@ class PruneCell:
             and not self._warned
         ):
             self._warned = True
-            warnings.warn(
+            warn(
                 f"masks were enforced {_IDLE_LIMIT} times, but neither update nor end_epoch was "
-                "called: a Gradual cell rises by those alone",
-                stacklevel=2,
+                "called: a Gradual cell rises by those alone"
             )
 
     def back_propagate(self) -> None:
@@ -357,13 +356,10 @@ class PruneCell:
 
     def _warn_about_parameters(self) -> None:
         if self.prune_mode == "Gradual" and self.start > self.threshold:
-            warnings.warn(
-                f"start {self.start} lies above threshold {self.threshold}: it is not left",
-                stacklevel=3,
-            )
+            warn(f"start {self.start} lies above threshold {self.threshold}: it is not left")
         given = [name for name, value in self._unused.items() if value is not None]
         if given:
-            warnings.warn(f"accepted and not used: {', '.join(given)}", stacklevel=3)
+            warn(f"accepted and not used: {', '.join(given)}")
 
 
 def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:

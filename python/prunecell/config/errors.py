@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import sys
-import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..limits import MAX_MESSAGE_CHARS
 from ..shown import printable
+from ..warning import warn
 
 # difflib costs the product of both lengths for each candidate; a hostile file may hold megabytes of
 # both, and a suggestion for such a name would help nobody.
@@ -71,12 +70,7 @@ def error_at(origin: Origin, section: str | None, reason: str) -> ConfigError:
 
 def warn_user(message: str) -> None:
     """Warns with ConfigWarning, attributed to the first caller outside this package."""
-    frame = sys._getframe(1)
-    level = 2
-    while frame.f_back and str(frame.f_globals.get("__name__", "")).startswith(__package__):
-        frame = frame.f_back
-        level += 1
-    warnings.warn(_printable(message), ConfigWarning, stacklevel=level)
+    warn(_printable(message), ConfigWarning)
 
 
 def place(origin: Origin) -> str:
