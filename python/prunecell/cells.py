@@ -73,8 +73,12 @@ class Conv(Cell):
 
 
 class Fc(Cell):
-    """A fully connected layer."""
+    """A fully connected layer: a matrix that inputs are multiplied by, or a stack of such."""
+
+
+class Recurrent(Cell):
+    """A matrix of a recurrent layer: of its inputs, of its hidden state, or of its projection."""
 
 
 class Embedding(Cell):
-    """A table of embeddings, offered on request only."""
+    """A table of embeddings, and what shares it, offered on request only."""

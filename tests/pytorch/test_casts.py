@@ -89,10 +89,10 @@ def test_weights_are_rounded_while_they_are_packed_too() -> None:
 
 
 @pytest.mark.parametrize("part", ["embedding", "head"])
-@pytest.mark.parametrize("embeddings", [True, False])
-def test_a_shared_weight_is_cast_by_either_holder(part: str, embeddings: bool) -> None:
+@pytest.mark.parametrize("cells", [{"embeddings": True}, {"include": "head"}], ids=str)
+def test_a_shared_weight_is_cast_by_either_holder(part: str, cells: dict[str, Any]) -> None:
     net = Tied()
-    for cell in prunecell.torch.wrap(net, embeddings=embeddings):
+    for cell in prunecell.torch.wrap(net, **cells):
         cell.quantizer = prunecell.PruneCell(**STATIC, in_place=False)
     dense = clones(net.state_dict())["head.prune_dense"]
     net.get_submodule(part).half()

@@ -215,16 +215,21 @@ def test_a_layer_that_is_the_whole_model_loads_its_weights_whole() -> None:
 def test_a_weight_is_pruned_when_a_module_without_cell_loads_it_last() -> None:
     net = nn.ModuleDict({"head": nn.Linear(6, 12), "embedding": nn.Embedding(12, 6)})
     net["embedding"].weight = net["head"].weight
-    model = prunecell.torch.wrap(net)
+    model = prunecell.torch.wrap(net, include="head")
     model.attach({"head": prunecell.PruneCell(**STATIC)})
     net.load_state_dict({key: torch.randn_like(p) for key, p in dense_state_dict(net).items()})
     model.check()
 
 
-@pytest.mark.parametrize("embeddings", [True, False])
-def test_a_dense_checkpoint_of_tied_weights_is_pruned_for_all_holders(embeddings: bool) -> None:
+CELLS = [{"embeddings": True}, {"include": "head"}]
+
+
+@pytest.mark.parametrize("cells", CELLS, ids=str)
+def test_a_dense_checkpoint_of_tied_weights_is_pruned_for_all_holders(
+    cells: dict[str, Any],
+) -> None:
     net = Tied()
-    model = prunecell.torch.wrap(net, embeddings=embeddings)
+    model = prunecell.torch.wrap(net, **cells)
     for cell in model:
         cell.quantizer = prunecell.PruneCell(prune_mode="Static", prune_filler="IterNonStruct")
     pretrained = Tied().state_dict()
@@ -444,12 +449,12 @@ def test_a_wrong_weight_shape_is_reported_by_torch(in_place: bool) -> None:
     assert_equal(net.state_dict(), before)
 
 
-@pytest.mark.parametrize("embeddings", [True, False])
+@pytest.mark.parametrize("cells", CELLS, ids=str)
 @pytest.mark.parametrize("missing", ["head.weight", "embedding.weight"])
-def test_a_tied_weight_may_come_under_one_of_its_names(missing: str, embeddings: bool) -> None:
+def test_a_tied_weight_may_come_under_one_of_its_names(missing: str, cells: dict[str, Any]) -> None:
     def tied() -> tuple[Tied, prunecell.torch.Model]:
         net = Tied()
-        model = prunecell.torch.wrap(net, embeddings=embeddings)
+        model = prunecell.torch.wrap(net, **cells)
         for cell in model:
             cell.quantizer = prunecell.PruneCell(**GRADUAL)
         return net, model

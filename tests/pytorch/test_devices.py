@@ -42,7 +42,7 @@ def by_hand(model: prunecell.torch.Model) -> None:
 
 def packed(model: prunecell.torch.Model) -> None:
     prunecell.torch.compress(model)
-    packed_weights = [model.get_submodule(cell.name)._packed for cell in model]
+    packed_weights = [model.get_submodule(cell.name)._packed["weight"] for cell in model]
     for expand in (lambda: model(INPUTS), lambda: prunecell.torch.decompress(model)):
         for one in packed_weights:
             one.mask.move("cuda:0")

@@ -267,7 +267,7 @@ def test_functional_calls_take_the_weights_of_their_caller() -> None:
 def test_attention_whose_projection_is_never_called_trains_pruned() -> None:
     net = nn.MultiheadAttention(8, 2)
     model = pruned(net)
-    assert [cell.name for cell in model] == ["out_proj"]
+    assert [cell.name for cell in model] == ["in_proj_weight", "out_proj"]
     optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     for _ in range(3):
         inputs = torch.randn(3, 2, 8)

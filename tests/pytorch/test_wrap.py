@@ -134,3 +134,34 @@ def test_a_cell_whose_model_is_gone_says_so() -> None:
     (cell,) = prunecell.torch.wrap(nn.Linear(2, 2))
     with pytest.raises(prunecell.WrongState, match="its model is gone"):
         cell.quantizer = prunecell.PruneCell()
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_layer_put_in_the_place_of_a_pruned_one_is_reported_once(held: bool) -> None:
+    net = network()
+    model = pruned(net)
+    old = net[3] if held else None
+    net[3] = nn.Linear(64, 7)
+    with pytest.raises(prunecell.WrongState, match="cell '3': it was pruned, and its layer was r"):
+        model.check()
+    with pytest.warns(prunecell.PruneWarning, match="cell '3': .* another, Linear, which") as s:
+        model.update(4)
+    assert [one.filename for one in s] == [__file__]
+    assert list(model.figures()) == ["0"]
+    model.end_epoch()
+    assert [cell.name for cell in model if cell.quantizer] == ["0", "3"][: 2 if held else 1]
+    model.cells[0].quantizer = None
+    again = prunecell.torch.wrap(net)
+    again.cells[1].quantizer = prunecell.PruneCell(**STATIC)
+    again.check()
+    assert list(again.figures()) == ["3"]
+    del old
+
+
+def test_figures_report_a_replaced_layer_too() -> None:
+    net = network()
+    model = pruned(net)
+    net[3] = nn.Identity()
+    with pytest.warns(prunecell.PruneWarning, match="cell '3'") as said:
+        assert list(model.figures()) == ["0"]
+    assert [one.filename for one in said] == [__file__]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from prunecell import _core
 from prunecell._core import InvalidArgument
 from prunecell.quantizer import initialize
 from prunecell.torch.enforce import check_dtype, registry
-from prunecell.torch.hooks import find, holds, install, install_holder
+from prunecell.torch.hooks import attached_to, find, holds, install, install_holder
 from prunecell.torch.pruned_weight import PrunedWeight, Request
+from prunecell.torch.slot import Slot
 
 
 def attach(requests: Sequence[Request]) -> None:
@@ -24,52 +24,54 @@ def attach(requests: Sequence[Request]) -> None:
         UnreachableThreshold: See `PruneCell.initialize`.
             After any of them the models are as they were.
     """
-    fresh: list[tuple[PrunedWeight, nn.Module]] = []
-    joining: list[tuple[PrunedWeight, nn.Module]] = []
+    fresh: list[tuple[PrunedWeight, Slot]] = []
+    joining: list[tuple[PrunedWeight, Slot]] = []
     try:
         for request in requests:
             one = _shared(request)
             if one is not None:
-                joining.append((one, request.module))
+                joining.append((one, request.slot))
             elif not _is_attached(request):
-                fresh.append((PrunedWeight(request), request.module))
+                fresh.append((PrunedWeight(request), request.slot))
         initialize(list(dict.fromkeys(one.quantizer for one, _ in fresh)))
     except BaseException:
         for one, _ in fresh:
             one.quantizer._core.drop_tensor(one.index)
             registry.discard(one)
         raise
-    for one, module in fresh + joining:
-        present = find(module)
+    for one, slot in fresh + joining:
+        present = find(slot)
         if present is not one:
-            install(one, module)
+            install(one, slot)
             if present is not None:
-                present.remove(module)
+                present.remove(slot)
     for request in requests:
-        one = find(request.module)
+        one = find(request.slot)
+        if one is None:
+            continue
         for holder in request.beside:
-            if one is not None and find(holder) is not one and holds(holder, one.weight):
+            if one not in attached_to(holder).values() and holds(holder, one.weight):
                 install_holder(one, holder)
 
 
 def _shared(request: Request) -> PrunedWeight | None:
     """The attachment of another module that holds the same weight."""
-    _check(request.module, request.name)
+    _check(request.slot, request.name)
     for one in list(registry):
-        if one.weight is request.module.weight and one.serves_beside(request.module):
+        if one.weight is request.slot.weight and one.serves_beside(request.slot):
             one.check_same(request.name, request.quantizer)
             return one
     return None
 
 
 def _is_attached(request: Request) -> bool:
-    present = find(request.module)
+    present = find(request.slot)
     return present is not None and present.quantizer is request.quantizer
 
 
-def _check(module: nn.Module, name: str) -> None:
-    weight = module._parameters.get("weight")
-    if torch.nn.utils.parametrize.is_parametrized(module, "weight") or weight is None:
+def _check(slot: Slot, name: str) -> None:
+    weight = slot.weight
+    if torch.nn.utils.parametrize.is_parametrized(slot.module(), slot.parameter) or weight is None:
         raise InvalidArgument(
             f"cell {name!r}: expected a plain weight, got one that is computed from others "
             "(parametrized or weight_norm); remove that first"

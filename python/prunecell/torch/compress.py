@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
 from prunecell import _core
 from prunecell._core import WrongState
 from prunecell.torch.enforce import DTYPES
-from prunecell.torch.hooks import find
-from prunecell.torch.model import Model, unwrap, wrap
+from prunecell.torch.hooks import attached_to, find
+from prunecell.torch.model import Model
 from prunecell.torch.packed_weight import (
     Packed,
     PackedWeight,
-    compress_module,
+    compress_parameter,
     decompress_module,
     release_buffers,
 )
+from prunecell.torch.slot import Slot
+from prunecell.torch.wrap import unwrap, wrap
 
 
 def compress(net: nn.Module | Model) -> dict[str, tuple[int, int]]:
@@ -50,8 +51,7 @@ def decompress(net: nn.Module | Model) -> None:
     for layer in list(_packed_modules(module)):
         decompress_module(layer)
     for layer in module.modules():
-        attached = find(layer)
-        if attached is not None:
+        for attached in attached_to(layer).values():
             attached.compressed = False
     release_buffers()
 
@@ -63,15 +63,13 @@ def _packed_modules(net: nn.Module) -> Iterator[nn.Module]:
 def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
     bytes_of: dict[str, tuple[int, int]] = {}
-    layers: dict[str, Any] = {
-        cell.name: module.get_submodule(cell.name) for cell in wrap(module, embeddings=True)
-    }
-    attached = [one for layer in layers.values() if (one := find(layer)) is not None]
+    slots = wrap(module, embeddings=True).slots
+    attached = [one for slot in slots.values() if (one := find(slot)) is not None]
     for one in attached:
         one.mask_again()  # a step that raised may have left it whole
-    needed = _needed_dense(module, layers.values())
-    for name, layer in layers.items():
-        weight = layer._parameters.get("weight")
+    needed = _needed_dense(module, set(slots.values()))
+    for name, slot in slots.items():
+        weight = slot.weight
         if weight is None or weight.dtype not in DTYPES or weight.is_meta:
             continue  # computed from others, not floating, or without values
         if id(weight) in needed:
@@ -83,18 +81,17 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
             values = packing.pack()
             packed[id(weight)] = packing, values
             bytes_of[name] = weight.nbytes, packing.nbytes
-        compress_module(layer, *packed[id(weight)])
+        compress_parameter(slot, *packed[id(weight)])
     for one in attached:  # those that stay dense, too: a model is compressed or is not
         one.compressed = bool(packed)
     return bytes_of
 
 
-def _needed_dense(module: nn.Module, layers: Iterable[nn.Module]) -> set[int]:
-    """The parameters, by id, that are read otherwise than as the weight of a layer."""
-    cells = set(layers)
+def _needed_dense(module: nn.Module, slots: set[Slot]) -> set[int]:
+    """The parameters, by id, that are read otherwise than as the attribute of a cell's module."""
     return {
         id(parameter)
         for holder in module.modules()
         for name, parameter in holder._parameters.items()
-        if name != "weight" or holder not in cells
+        if Slot(holder, name) not in slots or isinstance(holder, nn.RNNBase)  # reads a list of them
     }

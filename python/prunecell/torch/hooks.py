@@ -16,25 +16,35 @@ from torch import Tensor, nn
 from prunecell._core import WrongState
 from prunecell.torch import state
 from prunecell.torch.enforce import mask_tensors
+from prunecell.torch.slot import Slot
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
 
 
-def find(module: nn.Module) -> PrunedWeight | None:
-    """The attachment of a module's weight."""
-    for hook in module._forward_pre_hooks.values():
-        if isinstance(hook, CellHook):
-            return hook.owner
-    return None
+def find(slot: Slot) -> PrunedWeight | None:
+    """What is attached to a cell."""
+    module = slot.module()
+    found = {} if module is None else attached_to(module)
+    return found.get(slot.parameter)
 
 
-def install(one: PrunedWeight, module: Any) -> None:
-    """Makes a module that holds the weight a pruned cell."""
+def attached_to(module: nn.Module) -> dict[str, PrunedWeight]:
+    """What is attached to the cells of a module, by the name of the parameter."""
+    return {
+        hook.parameter: hook.owner
+        for hook in module._forward_pre_hooks.values()
+        if isinstance(hook, CellHook)
+    }
+
+
+def install(one: PrunedWeight, slot: Slot) -> None:
+    """Makes what holds the weight a pruned cell."""
+    module, parameter = slot.module(), slot.parameter
     uninstall(one, module)
-    module.register_forward_pre_hook(CellHook(one, module, module.weight))
-    module.register_state_dict_post_hook(partial(state.save, one))
-    module.register_load_state_dict_pre_hook(partial(state.before_load, one))
+    module.register_forward_pre_hook(CellHook(one, module, parameter, slot.weight))
+    module.register_state_dict_post_hook(partial(state.save, one, parameter))
+    module.register_load_state_dict_pre_hook(partial(state.before_load, one, parameter))
     module.register_load_state_dict_post_hook(partial(state.after_load, one))
     follow_moves(one, module)
 
@@ -60,7 +70,10 @@ def uninstall(one: PrunedWeight, module: nn.Module) -> None:
     ):
         for key, hook in list(hooks.items()):
             own = getattr(hook, "hook", hook)  # torch wraps those that take the module
-            if getattr(own, "owner", None) is one or getattr(own, "args", None) == (one,):
+            if (
+                getattr(own, "owner", None) is one
+                or (getattr(own, "args", None) or (None,))[0] is one
+            ):
                 del hooks[key]
 
 
@@ -82,15 +95,18 @@ def stop_following(one: PrunedWeight, module: nn.Module) -> None:
 class CellHook:
     """The forward pre-hook of a cell. It holds what is attached to the weight."""
 
-    def __init__(self, owner: PrunedWeight, module: nn.Module, weight: Tensor | None) -> None:
-        self.owner = owner
+    def __init__(
+        self, owner: PrunedWeight, module: nn.Module, parameter: str, weight: Tensor | None
+    ) -> None:
+        self.owner, self.parameter = owner, parameter
         self._module = weakref.ref(module)
-        owner.adopt(module, weight)
+        owner.adopt(Slot(module, parameter), weight)
 
     def __reduce__(self) -> tuple[Any, ...]:
         self.owner.mask_again()
         module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
-        return (_copied_cell_hook, (self.owner, module, module._parameters.get("weight")))
+        weight = module._parameters.get(self.parameter)
+        return (_copied_cell_hook, (self.owner, module, self.parameter, weight))
 
     def __call__(self, module: nn.Module, _args: Any) -> None:
         """Before a forward of the module."""
@@ -98,7 +114,7 @@ class CellHook:
             return
         if self._module() is not module and self._is_on_replica(module):
             return
-        self.owner.before_forward(module._parameters.get("weight"))
+        self.owner.before_forward(module._parameters.get(self.parameter))
 
     def _is_on_replica(self, module: nn.Module) -> bool:
         """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
@@ -113,9 +129,11 @@ class CellHook:
         return False
 
 
-def _copied_cell_hook(owner: PrunedWeight, module: nn.Module, weight: Any) -> CellHook:
+def _copied_cell_hook(
+    owner: PrunedWeight, module: nn.Module, parameter: str, weight: Any
+) -> CellHook:
     _mask_copy(owner, weight)
-    return CellHook(owner, module, weight)
+    return CellHook(owner, module, parameter, weight)
 
 
 def _mask_copy(owner: PrunedWeight, weight: Any) -> None:

@@ -1,93 +1,25 @@
-"""`wrap`: the cells of a PyTorch model, and the calls that drive their schedules."""
+"""`Model`: the cells of a PyTorch model, and the calls that drive their schedules."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from prunecell import quantizer
-from prunecell._core import Figures, InvalidArgument, InvalidType, WrongState
-from prunecell.cells import Cell, Conv, Embedding, Fc
+from prunecell._core import Figures, InvalidArgument, WrongState
+from prunecell.cells import Cell
 from prunecell.quantizer import PruneCell
-from prunecell.torch.attach import attach
-from prunecell.torch.hooks import find, read_by
+from prunecell.torch.coverage import Coverage
+from prunecell.torch.hooks import CellHook
+from prunecell.torch.layer import Layer
 from prunecell.torch.packed_weight import Packed
-from prunecell.torch.pruned_weight import PrunedWeight, Request
-from prunecell.torch.state import KEYS, check, refuse_load
-
-_KINDS: tuple[tuple[Any, type[Cell]], ...] = (
-    (nn.modules.conv._ConvNd, Conv),
-    (nn.Linear, Fc),
-    ((nn.Embedding, nn.EmbeddingBag), Embedding),
-)
-
-_cells: weakref.WeakKeyDictionary[nn.Module, Cell] = weakref.WeakKeyDictionary()
-
-
-class _Layer:
-    """One module of a model, for its `Cell`."""
-
-    name = ""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = weakref.ref(module)
-        self.beside: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-
-    @property
-    def gone(self) -> bool:
-        return self._module() is None
-
-    def _found(self) -> nn.Module:
-        module = self._module()
-        if module is None:
-            raise WrongState(f"cell {self.name!r}: its model is gone")
-        return module
-
-    @property
-    def attached(self) -> PrunedWeight | None:
-        module = self._found()
-        return module._attached if isinstance(module, Packed) else find(module)
-
-    @property
-    def quantizer(self) -> PruneCell | None:
-        one = self.attached
-        return None if one is None else one.quantizer
-
-    @property
-    def figures(self) -> Figures | None:
-        one = self.attached
-        return None if one is None else one.quantizer.figures(one.index)
-
-    def request(self, quantizer: PruneCell) -> Request:
-        if not isinstance(quantizer, PruneCell):
-            kind = type(quantizer).__name__
-            raise InvalidType(f"cell {self.name!r}: expected a prunecell.PruneCell, got {kind}")
-        return Request(self._changeable(), self.name, quantizer, tuple(self.beside))
-
-    def attach(self, quantizer: PruneCell) -> None:
-        attach([self.request(quantizer)])
-
-    def detach(self) -> None:
-        one = self.attached
-        if one is not None:
-            one.remove(self._changeable())
-
-    def _changeable(self) -> nn.Module:
-        module = self._found()
-        one = self.attached
-        if isinstance(module, Packed) or (one is not None and one.compressed):
-            raise WrongState(f"cell {self.name!r}: the model is compressed, decompress it first")
-        return module
-
-
-def _layer(cell: Cell) -> _Layer:
-    return cast(_Layer, cell._attachment)
+from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.slot import WEIGHT, Slot
+from prunecell.warning import warn
 
 
 class Model:
@@ -97,21 +29,50 @@ class Model:
     """
 
     module: nn.Module
+    _layers: list[tuple[str, Layer]]
+    _coverage: Coverage
+    _reported: set[str]
 
-    def __init__(self, module: nn.Module, cells: dict[str, Cell]) -> None:
-        object.__setattr__(self, "module", module)
-        object.__setattr__(self, "_cells", cells)
+    def __init__(
+        self,
+        module: nn.Module,
+        cells: dict[str, Cell],
+        coverage: Coverage,
+        again: Callable[[nn.Module], Model],
+    ) -> None:
+        for name, value in (
+            ("module", module),
+            ("_cells", cells),
+            ("_layers", [(name, Layer.of(cell)) for name, cell in cells.items()]),
+            ("_coverage", coverage),
+            ("_again", again),
+            ("_reported", set()),
+        ):
+            object.__setattr__(self, name, value)
 
     @property
     def cells(self) -> list[Cell]:
-        """The cells, in the order of `named_modules`."""
-        return list(self._cells.values())
+        """The cells, in the order of `named_modules`; not those whose layers are no more."""
+        return [cell for cell in self._cells.values() if not Layer.of(cell).gone]
+
+    @property
+    def slots(self) -> dict[str, Slot]:
+        """Where the weights of the cells lie, by the name of the cell."""
+        return {name: Layer.of(cell).slot for name, cell in self._cells.items()}
+
+    @property
+    def uncovered(self) -> dict[str, float]:
+        """Matrices that no cell covers, by name, with their share of all matrix weights.
+
+        They stay dense. Tables of embeddings, which are looked up, do not count.
+        """
+        return self._coverage.uncovered()
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
 
     def __len__(self) -> int:
-        return len(self._cells)
+        return len(self.cells)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the model."""
@@ -124,12 +85,13 @@ class Model:
         setattr(self.module, name, value)
 
     def __repr__(self) -> str:
-        lines = (f"  {cell!r}" for _, cell in self._present())
+        lines = [f"  {cell!r}" for cell in self.cells]
+        for name, share in self.uncovered.items():
+            lines.append(f"  no cell: {name!r}, {share:.1%} of the matrix weights")
         return "\n".join([f"prunecell.torch.Model of {type(self.module).__name__}:", *lines])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        embeddings = any(isinstance(cell, Embedding) for cell in self.cells)
-        return partial(wrap, embeddings=embeddings), (self.module,)
+        return self._again, (self.module,)
 
     def attach(self, quantizers: Mapping[str, PruneCell]) -> None:
         """Attaches quantizers by cell name: all of them, or none where one raises.
@@ -144,8 +106,9 @@ class Model:
                 f"attach: no cell is named {', '.join(map(repr, unknown))}; "
                 f"the model has {', '.join(map(repr, self._cells))}"
             )
-        layers = ((_layer(self._cells[name]), one) for name, one in quantizers.items())
-        attach([layer.request(one) for layer, one in layers])
+        layers = ((Layer.of(self._cells[name]), one) for name, one in quantizers.items())
+        Layer.attach_all({layer: one for layer, one in layers})
+        self._coverage.warn_once()
 
     def update(self, batch_size: int) -> None:
         """After `optimizer.step()`: counts samples and raises the masks where that is due.
@@ -168,7 +131,9 @@ class Model:
             one.enforce()
 
     def check(self) -> None:
-        """Raises WrongState naming the first pruned weight that is not 0."""
+        """Raises WrongState naming the first pruned weight that is not 0, or a layer replaced."""
+        for _, report in self._replaced(set(self.module.modules())):
+            raise WrongState(report)
         for one in self._attached():
             mask = one.mask
             if mask is None or one.weight.is_meta:
@@ -185,17 +150,40 @@ class Model:
 
     def figures(self) -> dict[str, Figures]:
         """Sparsity of each pruned cell, by name."""
-        figures = ((name, cell.figures) for name, cell in self._present())
-        return {name: one for name, one in figures if one is not None}
+        present = set(self.module.modules())
+        self._warn(present)
+        return {
+            name: figures
+            for name, cell in self._cells.items()
+            if Layer.of(cell).slot.module() in present and (figures := cell.figures) is not None
+        }
 
     def detach(self) -> None:
         """Takes all quantizers off. The zeros stay."""
-        for _, cell in self._present():
+        for cell in self.cells:
             cell.quantizer = None
 
-    def _present(self) -> list[tuple[str, Cell]]:
-        """The cells whose modules are alive: a layer may have been replaced."""
-        return [(name, cell) for name, cell in self._cells.items() if not _layer(cell).gone]
+    def _replaced(self, present: set[nn.Module]) -> Iterator[tuple[str, str]]:
+        """The pruned cells in whose place other modules are now, and a report on each."""
+        for name, layer in self._layers:
+            if not layer.is_pruned or layer.slot.module() in present:
+                continue
+            path = name if layer.slot.parameter == WEIGHT else name.rpartition(".")[0]
+            try:
+                other = type(self.module.get_submodule(path)).__name__
+            except AttributeError:  # taken out, and nothing put there
+                continue
+            yield (
+                name,
+                f"cell {name!r}: it was pruned, and its layer was replaced by another, {other}, "
+                "which is not. Wrap the model again and attach a quantizer",
+            )
+
+    def _warn(self, present: set[nn.Module]) -> None:
+        for name, report in self._replaced(present):
+            if name not in self._reported:
+                self._reported.add(name)
+                warn(report)
 
     def _attached(self) -> list[PrunedWeight]:
         # Walked by hand, since training does it at every step and `modules()` takes longer.
@@ -207,105 +195,22 @@ class Model:
             if module in seen:
                 continue
             seen.add(module)
-            one = find(module) if module._forward_pre_hooks else None
-            if isinstance(module, Packed) or (one is not None and one.compressed):
+            if isinstance(module, Packed):
                 raise WrongState("the model is compressed, decompress it first")
-            if one is not None and one not in found:
-                one.check_held()
-                found[one] = None
+            for hook in module._forward_pre_hooks.values():
+                if type(hook) is not CellHook:
+                    continue
+                one = hook.owner
+                if one.compressed:
+                    raise WrongState("the model is compressed, decompress it first")
+                if one not in found:
+                    one.check_held()
+                    found[one] = None
             if module._modules:
                 children = reversed(module._modules.values())
                 pending.extend([child for child in children if child is not None])
+        self._warn(seen)
         return list(found)
 
     def _quantizers(self) -> list[PruneCell]:
         return list(dict.fromkeys(one.quantizer for one in self._attached()))
-
-
-def wrap(net: nn.Module | Model, *, embeddings: bool = False) -> Model:
-    """The cells of a model: its convolutions (transposed ones too) and linear layers.
-
-    Args:
-        net: Any `torch.nn.Module`. Wrapping it again gives the same cells.
-        embeddings: Also `nn.Embedding` and `nn.EmbeddingBag`.
-
-    Raises:
-        InvalidType: Something that is not a module.
-    """
-    module: Any = unwrap(net)
-    cells = {}
-    holders = _shared_by(module)
-    for name, layer in module.named_modules():
-        kind = next((kind for types, kind in _KINDS if isinstance(layer, types)), None)
-        if kind is None or (kind is Embedding and not embeddings):
-            continue
-        cells[name] = _cells.setdefault(layer, kind(_Layer(layer)))
-        _layer(cells[name]).name = name
-        _layer(cells[name]).beside |= holders.get(id(layer._parameters.get("weight")), set())
-    if _check_load not in _hooks_in(module._load_state_dict_pre_hooks):
-        module.register_load_state_dict_pre_hook(_check_load)
-        module.register_load_state_dict_post_hook(_mask_loaded)
-    return Model(module, cells)
-
-
-def _shared_by(net: nn.Module) -> dict[int, set[nn.Module]]:
-    """By the id of each parameter that several modules read, the modules."""
-    holders: dict[int, set[nn.Module]] = {}
-    for module in net.modules():
-        for parameter in read_by(module):
-            holders.setdefault(id(parameter), set()).add(module)
-    return {one: modules for one, modules in holders.items() if len(modules) > 1}
-
-
-def unwrap(net: nn.Module | Model) -> nn.Module:
-    """The module behind a handle, or the module itself."""
-    module = net.module if isinstance(net, Model) else net
-    if not isinstance(module, nn.Module):
-        raise InvalidType(f"wrap: expected a torch.nn.Module, got {type(net).__name__}")
-    return module
-
-
-def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
-    """The state_dict with zeros for pruned weights and without our keys: it loads anywhere."""
-    module = unwrap(net)
-    state: dict[str, Tensor] = module.state_dict()
-    for prefix, _ in _pruned_in(module, ""):
-        for key in KEYS:
-            state.pop(prefix + key, None)
-    return state
-
-
-# Loading a whole model
-
-
-def _check_load(
-    module: nn.Module, given: dict[str, Any], prefix: str, metadata: dict[str, Any], *_: Any
-) -> None:
-    """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
-    if any(isinstance(layer, Packed) for layer in module.modules()):
-        refuse_load()
-    pruned = list(_pruned_in(module, prefix))
-    for at, one in pruned:
-        check(one, given, at, metadata)
-    for _at, one in pruned:  # before a module without hooks loads a weight that they share
-        one.mask_again()
-
-
-def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
-    """A load_state_dict post-hook: modules that share a weight without hooks have loaded it too."""
-    for _, one in _pruned_in(module, ""):
-        if one.loading is None:  # or its own hook is still to come, and with it another mask
-            one.mask_again()
-
-
-def _pruned_in(module: nn.Module, prefix: str) -> Iterator[tuple[str, PrunedWeight]]:
-    """Each pruned weight with the prefix of its keys, once for every name of its module."""
-    for name, layer in module.named_modules(remove_duplicate=False):
-        one = find(layer)
-        if one is not None:
-            yield prefix + name + "." if name else prefix, one
-
-
-def _hooks_in(hooks: Mapping[int, Any]) -> Iterable[Any]:
-    """Without the wrapping that torch gives to those that take the module."""
-    return [getattr(hook, "hook", hook) for hook in hooks.values()]

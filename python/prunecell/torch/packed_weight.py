@@ -1,9 +1,9 @@
 """Weights that stay packed in memory and are expanded when a forward asks for them.
 
-While a module is compressed its class is a subclass whose `weight` is a property: reading it
-expands the packed values into a buffer of the calling thread. A buffer is used again once nothing
-refers to what was expanded into it, views included: an operation that takes two weights at once
-gets two buffers.
+While a module is compressed its class is a subclass whose packed parameters are properties:
+reading one expands its values into a buffer of the calling thread. A buffer is used again once
+nothing refers to what was expanded into it, views included: an operation that takes two weights at
+once gets two buffers.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from prunecell._core import Mask, WrongState
 from prunecell.torch.enforce import follow
 from prunecell.torch.hooks import find
 from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.slot import Slot
 from prunecell.torch.state import refuse_load
 
-_VALUES = "weight_packed"
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -126,58 +126,94 @@ class PackedWeight:
 class Packed(nn.Module):
     """Base of the classes of compressed modules."""
 
-    _packed: PackedWeight
-    _attached: PrunedWeight | None
+    _packed: dict[str, PackedWeight]
+    """By the name of the parameter."""
+    _attached: dict[str, PrunedWeight]
 
 
-@cache
-def _packed_class(kind: type[nn.Module]) -> type[nn.Module]:
-    """A subclass of a layer whose weight is expanded when it is read."""
+def packed_attachment(slot: Slot) -> PrunedWeight | None:
+    """What is attached to a cell whose weight is packed."""
+    module = slot.module()
+    return module._attached.get(slot.parameter) if isinstance(module, Packed) else None
 
-    def weight(self: Any) -> Tensor:
+
+def _values_of(module: Any, parameter: str) -> Tensor:
+    values: Tensor = module._buffers[_buffer_of(parameter)]
+    return values
+
+
+def _buffer_of(parameter: str) -> str:
+    """The name of the buffer that holds the kept values."""
+    return f"{parameter}_packed"
+
+
+def _expanded(parameter: str) -> property:
+    def read(self: Any) -> Tensor:
         if torch.is_grad_enabled():
             raise WrongState(
                 "a compressed model is for inference: run it under torch.no_grad() or decompress it"
             )
-        expanded: Tensor = self._packed.expand(self._buffers[_VALUES])
+        expanded: Tensor = self._packed[parameter].expand(_values_of(self, parameter))
         return expanded
+
+    return property(read)
+
+
+@cache
+def _packed_class(kind: type[nn.Module], parameters: tuple[str, ...]) -> type[nn.Module]:
+    """A subclass of a layer whose packed parameters are expanded when they are read."""
 
     def refuse_copy(self: Any, _protocol: Any = None) -> NoReturn:
         raise WrongState("a compressed module cannot be copied or pickled: decompress it first")
 
     members = {
-        "weight": property(weight),
         "__reduce_ex__": refuse_copy,
         "__module__": kind.__module__,
         "__qualname__": kind.__qualname__,
+        **{name: _expanded(name) for name in parameters},
     }
     return type(kind.__name__, (Packed, kind), members)
 
 
 def _save_dense(module: Any, out: dict[str, Any], prefix: str, _metadata: Any) -> None:
     """A state_dict post-hook: the keys of a compressed module are those of the dense one."""
-    out[prefix + "weight"] = module._packed.dense(module._buffers[_VALUES])
+    for parameter, packed in module._packed.items():
+        out[prefix + parameter] = packed.dense(_values_of(module, parameter))
 
 
-def compress_module(module: Any, packed: PackedWeight, values: Tensor) -> None:
+def compress_parameter(slot: Slot, packed: PackedWeight, values: Tensor) -> None:
     """Puts the packed weight in the place of the dense one, whose memory is given back."""
-    attached = find(module)
+    module, parameter = slot.module(), slot.parameter
+    attached = find(slot)
     if attached is not None:
-        attached.suspend(module)
-    del module._parameters["weight"]
+        attached.suspend(slot)
+    if not isinstance(module, Packed):
+        _begin(module)
+    module._packed[parameter] = packed
+    if attached is not None:
+        module._attached[parameter] = attached
+    del module._parameters[parameter]
     packed.parameter.grad = None
     packed.parameter.data = packed.parameter.data.new_empty(0)
-    object.__setattr__(module, "_packed", packed)
-    object.__setattr__(module, "_attached", attached)
-    module._buffers[_VALUES] = values
-    module._non_persistent_buffers_set.add(_VALUES)
-    kind: type[nn.Module] = type(module)
-    module.__class__ = _packed_class(kind)  # type: ignore[arg-type] # torch retypes __hash__
+    module._buffers[_buffer_of(parameter)] = values
+    module._non_persistent_buffers_set.add(_buffer_of(parameter))
+    kind: Any = _packed_class(_kind_of(module), tuple(module._packed))
+    module.__class__ = kind
+
+
+def _begin(module: Any) -> None:
     hooks = (
         module.register_state_dict_post_hook(_save_dense),
         module.register_load_state_dict_pre_hook(refuse_load),
     )
-    object.__setattr__(module, "_packed_hooks", hooks)
+    state = {"_packed": {}, "_attached": {}, "_packed_hooks": hooks}
+    for name, value in (state | {"_order": list(module._parameters)}).items():
+        object.__setattr__(module, name, value)
+
+
+def _kind_of(module: nn.Module) -> Any:
+    kind = type(module)
+    return kind.__mro__[2] if isinstance(module, Packed) else kind
 
 
 def release_buffers() -> None:
@@ -186,19 +222,21 @@ def release_buffers() -> None:
 
 
 def decompress_module(module: Any) -> None:
-    """The reverse: the parameter is the one from before, dense again."""
-    packed, attached = module._packed, module._attached
-    values = module._buffers.pop(_VALUES)
-    module._non_persistent_buffers_set.discard(_VALUES)
+    """The reverse: the parameters are those from before, dense again and in their old order."""
+    packed, attached, order = module._packed, module._attached, module._order
     for hook in module._packed_hooks:
         hook.remove()
-    module.__class__ = type(module).__mro__[2]
-    for name in ("_packed", "_attached", "_packed_hooks"):
+    module.__class__ = _kind_of(module)
+    for name in ("_packed", "_attached", "_packed_hooks", "_order"):
         object.__delattr__(module, name)
-    if packed.parameter.numel() != packed.shape.numel():
-        packed.restore(values)
-    parameters = {"weight": packed.parameter} | module._parameters  # in its old place, the first
+    parameters = dict.fromkeys(order) | module._parameters
+    for name, one in packed.items():
+        values = module._buffers.pop(_buffer_of(name))
+        module._non_persistent_buffers_set.discard(_buffer_of(name))
+        if one.parameter.numel() != one.shape.numel():  # once, where it is shared
+            one.restore(values)
+        parameters[name] = one.parameter
     module._parameters.clear()
     module._parameters.update(parameters)
-    if attached is not None:
-        attached.resume(module)
+    for name, one in attached.items():
+        one.resume(Slot(module, name))

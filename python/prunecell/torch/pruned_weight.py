@@ -34,13 +34,14 @@ from prunecell.torch.enforce import (
     registry,
     watch_before_steps,
 )
+from prunecell.torch.slot import Slot
 
 
 @dataclass(frozen=True)
 class Request:
-    """A quantizer for the weight of a module; `name` is the module's."""
+    """A quantizer for a cell of this name."""
 
-    module: nn.Module
+    slot: Slot
     name: str
     quantizer: PruneCell
     beside: tuple[nn.Module, ...] = ()
@@ -92,16 +93,16 @@ class PrunedWeight:
     """What a load in progress brings."""
 
     def __init__(self, request: Request) -> None:
-        weight: Any = request.module.weight
+        weight: Any = request.slot.weight
         self.name = request.name
         self.quantizer = request.quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
         self.index = self.quantizer._add(tuple(weight.shape), self.name)
         self._begin()
-        self._modules.append(weakref.ref(request.module))
+        self._slots.append(request.slot)
 
     def _begin(self) -> None:
-        self._modules: list[weakref.ref[nn.Module]] = []
+        self._slots: list[Slot] = []
         self._holders: list[weakref.ref[nn.Module]] = []
         self._exposed = False
         self._mask: Mask | None = None
@@ -121,23 +122,23 @@ class PrunedWeight:
         self.__dict__.update(copied)
         self._begin()
 
-    # The modules
+    # The cells that share it
 
     @property
     def gone(self) -> bool:
         """Whether no module holds this weight any more."""
-        for module in self._modules:  # noqa: SIM110 (asked often, and a generator is slower)
-            if module() is not None:
+        for slot in self._slots:  # noqa: SIM110 (asked often, and a generator is slower)
+            if slot.module() is not None:
                 return False
         return True
 
     @property
     def weight(self) -> Any:
         """The parameter, looked up now: moves and loads may replace it. None: gone, or packed."""
-        for reference in self._modules:
-            module = reference()
+        for slot in self._slots:
+            module = slot.module()
             if module is not None:
-                return module._parameters.get("weight")
+                return module._parameters.get(slot.parameter)
         return None
 
     @property
@@ -147,9 +148,9 @@ class PrunedWeight:
             self._mask = self.quantizer._core.mask(self.index)
         return self._mask
 
-    def serves_beside(self, module: nn.Module) -> bool:
-        """Whether another module than this one holds the weight, too."""
-        return any(one() not in (None, module) for one in self._modules)
+    def serves_beside(self, slot: Slot) -> bool:
+        """Whether another cell than this one holds the weight, too."""
+        return any(one.module() is not None and one != slot for one in self._slots)
 
     def check_same(self, name: str, quantizer: PruneCell) -> None:
         """The parameters of a quantizer for another holder of the weight must be those in force."""
@@ -160,10 +161,10 @@ class PrunedWeight:
                 f"with different parameters: {ours} and {theirs}"
             )
 
-    def adopt(self, module: nn.Module, weight: Tensor | None) -> None:
-        """The module is a cell of the weight. None: of one that it computes by now."""
-        if all(one() is not module for one in self._modules):
-            self._modules.append(weakref.ref(module))
+    def adopt(self, slot: Slot, weight: Tensor | None) -> None:
+        """A cell holds the weight. None: it computes one of its own by now."""
+        if slot not in self._slots:
+            self._slots.append(slot)
         if weight is not None:
             self._hook_gradient(weight)
 
@@ -171,24 +172,25 @@ class PrunedWeight:
         """The module shares the weight without being a cell of it."""
         self._holders.append(weakref.ref(module))
 
-    def suspend(self, module: nn.Module) -> None:
+    def suspend(self, slot: Slot) -> None:
         """The weight is about to be packed: hooks and schedule rest until `resume`."""
-        hooks.uninstall(self, module)
+        hooks.uninstall(self, slot.module())
         registry.discard(self)
 
-    def resume(self, module: nn.Module) -> None:
+    def resume(self, slot: Slot) -> None:
         """The weight is dense again."""
-        hooks.install(self, module)
+        hooks.install(self, slot)
         registry.add(self)
         self.written()
 
-    def remove(self, module: nn.Module) -> None:
-        """Takes the attachment off one module, the zeros stay."""
+    def remove(self, slot: Slot) -> None:
+        """Takes the attachment off one cell, the zeros stay."""
+        module = slot.module()
         self.mask_again()
         hooks.uninstall(self, module)
         hooks.stop_following(self, module)
-        self._modules = [one for one in self._modules if one() not in (None, module)]
-        if self._modules:
+        self._slots = [one for one in self._slots if one.module() is not None and one != slot]
+        if self._slots:
             for part in module.modules():  # a parametrization of it may be what holds the weight
                 if hooks.holds(part, self.weight):
                     hooks.install_holder(self, part)
@@ -225,17 +227,16 @@ class PrunedWeight:
             WrongState: One computes its own by now, or holds another one.
         """
         held = self.weight
-        if held is None or len(self._modules) > 1:
+        if held is None or len(self._slots) > 1:
             self._check_each(held)
         if held is not None and self._seen is not None and self._seen[0] is not held:
             self._check_alone(held)
 
     def _check_each(self, held: Tensor | None) -> None:
-        for reference in self._modules:
-            module = reference()
-            if module is None:
+        for slot in self._slots:
+            if slot.module() is None:
                 continue
-            weight = module._parameters.get("weight")
+            weight = slot.weight
             if weight is None:
                 raise WrongState(
                     f"cell {self.name!r}: its weight was replaced by one that is computed from "

@@ -1,8 +1,9 @@
 """Masks and schedules in a model's state_dict.
 
-A pruned cell adds to its keys `<cell>.prune_mask`, uint8[rows, ceil(columns / 8)] (the saved form
-of `Mask`), and `<cell>.prune_state`, int64[16]; a cell that is not in place adds
-`<cell>.prune_dense`, the full-precision weights. All are tensors; mode Identity has no mask.
+A pruned cell adds to its keys `<module>.prune_mask`, uint8[rows, ceil(columns / 8)] (the saved form
+of `Mask`), and `<module>.prune_state`, int64[16]; a cell that is not in place adds
+`<module>.prune_dense`, the full-precision weights. Of a parameter that is no `weight` they begin
+with its name, as `<module>.<parameter>_prune_mask`. All are tensors; mode Identity has no mask.
 """
 
 from __future__ import annotations
@@ -24,11 +25,10 @@ from prunecell.parameters import FILLERS, MODES
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
 from prunecell.torch.enforce import DTYPES, alike, check_dtype
+from prunecell.torch.slot import Keys
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
-
-KEYS = MASK, STATE, DENSE = "prune_mask", "prune_state", "prune_dense"
 
 _FORMAT = 1
 # The int64 values of prune_state in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
@@ -87,17 +87,25 @@ def refuse_load(*_: Any) -> NoReturn:
     raise WrongState("a compressed model cannot load weights: decompress it first")
 
 
-def save(one: PrunedWeight, _module: nn.Module, out: dict[str, Any], prefix: str, _: Any) -> None:
+def save(
+    one: PrunedWeight,
+    parameter: str,
+    _module: nn.Module,
+    out: dict[str, Any],
+    prefix: str,
+    _: Any,
+) -> None:
     """A state_dict post-hook. What it gives out shares memory with the weight."""
     one.check_held()
     one.mask_again()
     if one.compressed:
         return  # the state_dict of a compressed model is dense
-    out.update(_encode(one, prefix))
+    out.update(_encode(one, Keys.of(prefix, parameter)))
 
 
 def before_load(
     one: PrunedWeight,
+    parameter: str,
     _module: nn.Module,
     given: dict[str, Any],
     prefix: str,
@@ -108,10 +116,11 @@ def before_load(
     if one.compressed:
         refuse_load()
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
-    one.loading = check(one, given, prefix, metadata, whole=not prefix)
+    keys = Keys.of(prefix, parameter)
+    one.loading = check(one, given, keys, metadata, whole=not prefix)
     one.settle()  # what comes takes the place of pruned weights
-    for key in KEYS:
-        given.pop(prefix + key, None)
+    for key in keys.added:
+        given.pop(key, None)
 
 
 def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> None:
@@ -130,7 +139,7 @@ def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> Non
 def check(
     one: PrunedWeight,
     given: dict[str, Any],
-    prefix: str,
+    keys: Keys,
     metadata: dict[str, Any],
     *,
     whole: bool = True,
@@ -140,7 +149,7 @@ def check(
     Args:
         one: The weight.
         given: A state_dict.
-        prefix: Of the keys of the weight's module.
+        keys: Those of the weight.
         metadata: What torch says of the load: whether tensors are assigned or copied.
         whole: Whether `given` has the keys of all modules that may share the weight.
 
@@ -149,37 +158,37 @@ def check(
         InvalidType: A weight that is to be assigned has a dtype that cannot be pruned.
         UnreachableThreshold: Of weights that are to be pruned anew.
     """
-    weight, mask, values, dense = (_tensor(given, prefix + key) for key in ("weight", *KEYS))
+    weight, mask, values, dense = (_tensor(given, key, keys) for key in keys)
     if weight is not None and metadata.get("assign_to_params_buffers"):
-        check_dtype(f"{prefix}weight", weight)
+        check_dtype(keys.weight, weight)
     if values is None:
         if mask is not None:
-            raise InvalidArgument(f"{prefix}{MASK}: expected {prefix}{STATE} beside it, got none")
+            raise InvalidArgument(f"{keys.mask}: expected {keys.state} beside it, got none")
         if weight is None or weight.shape != one.weight.shape:
             return None  # a dense weight of a wrong shape is for load_state_dict to report
         return Loading(_rebuilt(one, weight), None)
-    decoded = _decode(values, prefix + STATE)
+    decoded = _decode(values, keys.state)
     if weight is not None:
-        _check_shape(prefix + "weight", one.weight.shape, weight)
+        _check_shape(keys.weight, one.weight.shape, weight)
     if one.mask is not None and mask is not None:
-        _check_shape(prefix + MASK, one.mask.saved().shape, mask)
+        _check_shape(keys.mask, one.mask.saved().shape, mask)
     if one.dense is not None and not decoded["in_place"]:
-        _check_shape(prefix + DENSE, one.weight.shape, dense)
+        _check_shape(keys.dense, one.weight.shape, dense)
     saved = _merged(one, decoded, mask)
     trial = one.quantizer._core.copy()
     try:
         trial.load(saved, _keep_parameters.get())
     except InvalidArgument as error:
         hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
-        raise InvalidArgument(f"cell {prefix.rstrip('.')!r}: {error}{hint}") from None
+        raise InvalidArgument(f"cell {one.name!r}: {error}{hint}") from None
     if weight is None and whole and not _shares(given, trial.mask(one.index)):
         raise InvalidArgument(
-            f"{prefix}weight: expected the weights of {prefix}{STATE} beside it, got none"
+            f"{keys.weight}: expected the weights of {keys.state} beside it, got none"
         )
     return Loading(saved, dense)
 
 
-def _tensor(given: dict[str, Any], key: str) -> Tensor | None:
+def _tensor(given: dict[str, Any], key: str, keys: Keys) -> Tensor | None:
     value = given.get(key)
     if key not in given:
         return None
@@ -189,7 +198,7 @@ def _tensor(given: dict[str, Any], key: str) -> Tensor | None:
         got = "a meta tensor"
     elif value.layout != torch.strided:
         got = f"one of layout {value.layout}"
-    elif key.endswith(DENSE) and value.dtype not in DTYPES:
+    elif key == keys.dense and value.dtype not in DTYPES:
         got = f"one of {value.dtype}"
     else:
         return value
@@ -204,7 +213,7 @@ def _shares(given: dict[str, Any], mask: Mask | None) -> bool:
     return any(
         isinstance(value, Tensor)
         and value.shape == pruned.shape
-        and not key.endswith(DENSE)
+        and not key.endswith("prune_dense")
         and not value.is_meta
         and value.layout == torch.strided
         and not value.detach().cpu()[pruned].any()
@@ -240,7 +249,7 @@ def _rebuilt(one: PrunedWeight, weight: Tensor) -> dict[str, Any] | None:
     return state
 
 
-def _encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
+def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     """The keys that a pruned cell adds."""
     cell, figures = one.quantizer, one.quantizer.figures(one.index)
     values = cell._parameters.as_dict() | {
@@ -254,12 +263,12 @@ def _encode(one: PrunedWeight, prefix: str) -> dict[str, Tensor]:
         "level": figures.level,
         "asked": figures.asked,
     }
-    out = {prefix + STATE: torch.tensor([_to_int64(values[k], t) for k, t in _FIELDS.items()])}
+    out = {keys.state: torch.tensor([_to_int64(values[k], t) for k, t in _FIELDS.items()])}
     if one.mask is not None:
-        out[prefix + MASK] = torch.from_numpy(one.mask.saved())
+        out[keys.mask] = torch.from_numpy(one.mask.saved())
     if one.dense is not None:
         one.dense = alike(one.weight, one.dense)
-        out[prefix + DENSE] = one.dense
+        out[keys.dense] = one.dense
     return out
 
 

@@ -12,7 +12,6 @@ from prunecell.config.budget import loading_budget
 from prunecell.config.prune import build as build_quantizers
 from prunecell.limits import MAX_SAMPLE
 from prunecell.quantizer import PruneCell
-from prunecell.torch.model import wrap
 from prunecell.torch.network.activations import Function, read_activation
 from prunecell.torch.network.geometry import Shape
 from prunecell.torch.network.graph import INPUT, Network, Step, TakenNameError
@@ -26,6 +25,7 @@ from prunecell.torch.network.plan import (
 )
 from prunecell.torch.network.reading import CellSection, check_configs
 from prunecell.torch.network.site import Built, Site, Source, Weights
+from prunecell.torch.wrap import wrap
 
 
 def from_ini(
