@@ -24,9 +24,9 @@ if tuple(map(int, _torch.__version__.split(".")[:2])) < (2, 5):
     raise ImportError(f"{needs}: {hint}", name="torch")
 
 from prunecell.torch.compress import compress, decompress
+from prunecell.torch.load import keep_parameters
 from prunecell.torch.model import Model
 from prunecell.torch.network import from_ini
-from prunecell.torch.state import keep_parameters
 from prunecell.torch.wrap import dense_state_dict, wrap
 
 __all__ = [

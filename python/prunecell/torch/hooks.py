@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prunecell._core import WrongState
-from prunecell.torch import state
+from prunecell.torch import load, state
 from prunecell.torch.enforce import mask_tensors
 from prunecell.torch.slot import Slot
 
@@ -44,8 +44,8 @@ def install(one: PrunedWeight, slot: Slot) -> None:
     uninstall(one, module)
     module.register_forward_pre_hook(CellHook(one, module, parameter, slot.weight))
     module.register_state_dict_post_hook(partial(state.save, one, parameter))
-    module.register_load_state_dict_pre_hook(partial(state.before_load, one, parameter))
-    module.register_load_state_dict_post_hook(partial(state.after_load, one))
+    module.register_load_state_dict_pre_hook(partial(load.before_load, one, parameter))
+    module.register_load_state_dict_post_hook(partial(load.after_load, one))
     follow_moves(one, module)
 
 

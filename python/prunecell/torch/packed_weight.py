@@ -23,9 +23,9 @@ from prunecell import ops
 from prunecell._core import Mask, WrongState
 from prunecell.torch.enforce import follow
 from prunecell.torch.hooks import find
+from prunecell.torch.load import refuse_load
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
-from prunecell.torch.state import refuse_load
 
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 

@@ -22,7 +22,7 @@ from torch.utils.hooks import RemovableHandle
 from prunecell import _core
 from prunecell._core import InvalidArgument, Mask, WrongState
 from prunecell.quantizer import CellArrays, PruneCell
-from prunecell.torch import hooks, state
+from prunecell.torch import hooks
 from prunecell.torch.enforce import (
     GradientHook,
     alike,
@@ -34,6 +34,7 @@ from prunecell.torch.enforce import (
     registry,
     watch_before_steps,
 )
+from prunecell.torch.load import Loading
 from prunecell.torch.slot import Slot
 
 
@@ -89,7 +90,7 @@ class PrunedWeight:
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
     compressed = False
     """Whether weights of the model are packed, this one or others: its schedule rests."""
-    loading: state.Loading | None = None
+    loading: Loading | None = None
     """What a load in progress brings."""
 
     def __init__(self, request: Request) -> None:

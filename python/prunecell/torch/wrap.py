@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from prunecell._core import InvalidArgument, InvalidType
 from prunecell.cells import Cell, Embedding, Fc
 from prunecell.torch.coverage import Coverage
-from prunecell.torch.hooks import attached_to, read_by
+from prunecell.torch.hooks import read_by
 from prunecell.torch.kinds import cells_of, is_matrix, present, tables
 from prunecell.torch.layer import Layer
 from prunecell.torch.model import Model
-from prunecell.torch.packed_weight import Packed
-from prunecell.torch.pruned_weight import PrunedWeight
-from prunecell.torch.slot import WEIGHT, Keys, Slot
-from prunecell.torch.state import check, refuse_load
+from prunecell.torch.slot import WEIGHT, Slot
+from prunecell.torch.whole_load import pruned_in, watch
 
 Selection = str | Iterable[str] | Callable[[str, Tensor], bool]
 """Patterns as of `fnmatch`, or whether a parameter of this name is meant."""
@@ -80,9 +78,7 @@ def wrap(
     coverage = Coverage(module, [layer.slot for layer in layers], excluded)
     for layer in layers:
         layer.coverage = coverage
-    if _check_load not in _hooks_in(module._load_state_dict_pre_hooks):
-        module.register_load_state_dict_pre_hook(_check_load)
-        module.register_load_state_dict_post_hook(_mask_loaded)
+    watch(module)
     again = partial(wrap, embeddings=embeddings, include=included.given, exclude=spared.given)
     return Model(module, cells, coverage, again)
 
@@ -155,43 +151,7 @@ def dense_state_dict(net: nn.Module | Model) -> dict[str, Tensor]:
     """The state_dict with zeros for pruned weights and without our keys: it loads anywhere."""
     module = unwrap(net)
     state: dict[str, Tensor] = module.state_dict()
-    for keys, _ in _pruned_in(module, ""):
+    for keys, _ in pruned_in(module, ""):
         for key in keys.added:
             state.pop(key, None)
     return state
-
-
-# Loading a whole model
-
-
-def _check_load(
-    module: nn.Module, given: dict[str, Any], prefix: str, metadata: dict[str, Any], *_: Any
-) -> None:
-    """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
-    if any(isinstance(layer, Packed) for layer in module.modules()):
-        refuse_load()
-    pruned = list(_pruned_in(module, prefix))
-    for keys, one in pruned:
-        check(one, given, keys, metadata)
-    for _, one in pruned:  # before a module without hooks loads a weight that they share
-        one.mask_again()
-
-
-def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
-    """A load_state_dict post-hook: modules that share a weight without hooks have loaded it too."""
-    for _, one in _pruned_in(module, ""):
-        if one.loading is None:  # or its own hook is still to come, and with it another mask
-            one.mask_again()
-
-
-def _pruned_in(module: nn.Module, prefix: str) -> Iterator[tuple[Keys, PrunedWeight]]:
-    """Each pruned weight with its keys, once for every name of its module."""
-    for name, layer in module.named_modules(remove_duplicate=False):
-        at = prefix + name + "." if name else prefix
-        for parameter, one in attached_to(layer).items():
-            yield Keys.of(at, parameter), one
-
-
-def _hooks_in(hooks: Mapping[int, Any]) -> Iterable[Any]:
-    """Without the wrapping that torch gives to those that take the module."""
-    return [getattr(hook, "hook", hook) for hook in hooks.values()]
