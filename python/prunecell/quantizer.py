@@ -116,6 +116,7 @@ class PruneCell:
         self._held: list[CellArrays] = []
         self._sources: dict[int, TensorSource] = {}
         self._biases: list[Array] = []
+        self._custom: set[int] = set()  # tensors whose masks were set, not built by the filler
         self._updates = 0
         self._warned = False
         self._warn_about_parameters()
@@ -222,6 +223,8 @@ class PruneCell:
     def set_pruned_masks(self, index: int, mask: Mask | Array) -> None:
         """Replaces a mask by yours and enforces it. In place, the next rise only adds zeros to it.
 
+        In a model, weights that are loaded without masks get this one; states say that it is yours.
+
         Args:
             index: Number of the tensor.
             mask: A `Mask`, or an array of bool, True for what stays; of the weights' shape.
@@ -234,6 +237,7 @@ class PruneCell:
         number = self._index(index)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.set_mask(number, mask)
+        self._custom.add(number)
         self._enforce(arrays)
 
     def get_current_threshold(self) -> float:
@@ -265,7 +269,10 @@ class PruneCell:
         """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
         if not self._core.initialized:
             raise WrongState("state_dict: the cell is not initialized, call initialize first")
-        return self._core.save()
+        state = self._core.save()
+        for number, tensor in enumerate(state["tensors"]):
+            tensor["custom"] = number in self._custom
+        return state
 
     def load_state_dict(self, state: dict[str, Any], *, keep_parameters: bool = False) -> None:
         """Continues from a state, bit for bit.
@@ -281,8 +288,14 @@ class PruneCell:
         """
         check_state(state)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
-        self._core.load(state, keep_parameters)
+        self._load(state, keep_parameters)
         self._enforce(arrays)
+
+    def _load(self, state: dict[str, Any], keep_parameters: bool) -> None:
+        """Without enforcing the masks."""
+        self._core.load(state, keep_parameters)
+        tensors = enumerate(state["tensors"])
+        self._custom = {number for number, tensor in tensors if tensor.get("custom", False)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PruneCell:
         new = PruneCell.__new__(PruneCell)
@@ -366,6 +379,8 @@ def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
     """`PruneCell.initialize` for many cells: all of them, or none where one raises."""
     _core.initialize([(cell._core, cell._arrays()) for cell in cells], reset)
     for cell in cells:
+        if reset:
+            cell._custom.clear()
         cell._written()
 
 

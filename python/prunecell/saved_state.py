@@ -62,6 +62,8 @@ def check_state(state: object) -> None:
         name = f"state['tensors'][{number}]"
         _check_value(name, tensor, "a dict")
         _check_values(name, tensor, _TENSOR)
+        if "custom" in tensor:  # states from before it was saved lack it
+            _check_value(f"{name}['custom']", tensor["custom"], "True or False")
         if not tensor["initialized"]:
             raise InvalidArgument(f"{name}['initialized']: expected True, got False")
 

@@ -23,6 +23,7 @@ from torch_axes import (
     masks,
     network,
     pruned,
+    takes_masks,
     train,
 )
 
@@ -60,7 +61,7 @@ def test_a_state_keeps_its_keys_and_gains_tensors_only(in_place: bool) -> None:
     assert state["0.prune_mask"].dtype == torch.uint8
     assert state["0.prune_mask"].shape == (4, 4)  # 27 weights a row
     assert state["0.prune_state"].dtype == torch.int64
-    assert state["0.prune_state"].shape == (16,)
+    assert state["0.prune_state"].shape == (17,)
 
 
 @pytest.mark.parametrize("filler", ["IterNonStruct", "Random", "None"])
@@ -98,6 +99,7 @@ def test_the_dense_state_of_a_module_under_two_names_is_dense_under_both() -> No
     net.load_state_dict(net.state_dict())
 
 
+@takes_masks
 @pytest.mark.parametrize("in_place", [True, False])
 @pytest.mark.parametrize("assign", [True, False])
 def test_a_dense_checkpoint_is_pruned_anew_before_the_first_update(
@@ -136,6 +138,7 @@ def test_a_dense_checkpoint_gets_the_masks_in_force_after_an_update(
         assert torch.equal(layer.weight, pretrained[f"{name}.weight"] * mask)
 
 
+@takes_masks
 def test_one_prune_cell_for_all_is_rebuilt_cell_by_cell() -> None:
     net = network()
     pretrained = clones(net.state_dict())
@@ -212,6 +215,7 @@ def test_a_layer_that_is_the_whole_model_loads_its_weights_whole() -> None:
     assert_equal(fresh.state_dict(), net.state_dict())
 
 
+@takes_masks
 def test_a_weight_is_pruned_when_a_module_without_cell_loads_it_last() -> None:
     net = nn.ModuleDict({"head": nn.Linear(6, 12), "embedding": nn.Embedding(12, 6)})
     net["embedding"].weight = net["head"].weight
@@ -224,6 +228,7 @@ def test_a_weight_is_pruned_when_a_module_without_cell_loads_it_last() -> None:
 CELLS = [{"embeddings": True}, {"include": "head"}]
 
 
+@takes_masks
 @pytest.mark.parametrize("cells", CELLS, ids=str)
 def test_a_dense_checkpoint_of_tied_weights_is_pruned_for_all_holders(
     cells: dict[str, Any],
@@ -241,6 +246,7 @@ def test_a_dense_checkpoint_of_tied_weights_is_pruned_for_all_holders(
     )
 
 
+@takes_masks
 def test_tied_weights_that_assign_untied_may_be_tied_again() -> None:
     net = Tied()
     model = pruned(net)
@@ -252,6 +258,7 @@ def test_tied_weights_that_assign_untied_may_be_tied_again() -> None:
     model.check()
 
 
+@takes_masks
 def test_an_unfrozen_weight_that_a_load_replaced_gets_masked_gradients_when_compiled() -> None:
     net, model = trained(updates=0)
     net.load_state_dict(network().state_dict(), assign=True)

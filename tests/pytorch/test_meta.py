@@ -20,6 +20,7 @@ from torch_axes import (
     masks,
     network,
     pruned,
+    takes_masks,
     train,
 )
 
@@ -70,6 +71,7 @@ def test_a_pruned_checkpoint_gives_a_meta_model_its_values(in_place: bool) -> No
     assert_equal(net.state_dict(), before)
 
 
+@takes_masks
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_dense_checkpoint_of_a_meta_model_is_pruned_anew(in_place: bool) -> None:
     net, other = network(), network()
@@ -92,6 +94,7 @@ def test_taking_the_quantizer_off_works_without_values() -> None:
     assert not net[0]._forward_pre_hooks
 
 
+@takes_masks
 def test_packed_weights_may_lose_their_values_too() -> None:
     net = network()
     model = pruned(net, threshold=0.9)
@@ -152,6 +155,7 @@ def test_a_load_that_would_assign_such_a_dtype_changes_nothing(dtype: Any, bring
         assert_equal(net.state_dict(), before)
 
 
+@takes_masks
 def test_values_of_such_a_dtype_may_be_copied() -> None:
     net = network()
     model = pruned(net)

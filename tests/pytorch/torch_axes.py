@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import prunecell
+import pytest
 import torch
 from prunecell.cells import Cell
 from torch import Tensor, nn
@@ -63,6 +64,10 @@ GRADUAL = {
     "stepsize": 4,
     "delta": 1e-4,
 }
+
+
+# Of tests that load weights without masks, whatever becomes of the masks in force.
+takes_masks = pytest.mark.filterwarnings("ignore:the loaded weights bring no masks")
 
 
 def network() -> nn.Sequential:

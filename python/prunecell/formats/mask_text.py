@@ -117,6 +117,7 @@ def _state(cell: PruneCell, masks: list[Mask]) -> dict[str, Any]:
             "asked": share,
             "initialized": True,
             "mask": m.saved(),
+            "custom": True,
         }
         for m in masks
     ]

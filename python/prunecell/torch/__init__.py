@@ -24,7 +24,7 @@ if tuple(map(int, _torch.__version__.split(".")[:2])) < (2, 5):
     raise ImportError(f"{needs}: {hint}", name="torch")
 
 from prunecell.torch.compress import compress, decompress
-from prunecell.torch.load import keep_parameters
+from prunecell.torch.load_options import keep_masks, keep_parameters
 from prunecell.torch.model import Model
 from prunecell.torch.network import from_ini
 from prunecell.torch.wrap import dense_state_dict, wrap
@@ -35,6 +35,7 @@ __all__ = [
     "decompress",
     "dense_state_dict",
     "from_ini",
+    "keep_masks",
     "keep_parameters",
     "wrap",
 ]

@@ -1,52 +1,30 @@
-"""What a state_dict brings for a pruned weight, and the hooks that load it."""
+"""The hooks that load a pruned weight."""
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask, WrongState
-from prunecell.quantizer import CellArrays
-from prunecell.saved_state import shown
-from prunecell.torch.enforce import DTYPES, alike, check_dtype
+from prunecell._core import WrongState
+from prunecell.quantizer import PruneWarning
+from prunecell.torch.brought import check
+from prunecell.torch.enforce import alike
+from prunecell.torch.load_options import parameters_are_kept
 from prunecell.torch.slot import Keys
-from prunecell.torch.state import decode, merged
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
 
-_keep_parameters = contextvars.ContextVar("keep_parameters", default=False)
-
-
-@contextlib.contextmanager
-def keep_parameters() -> Iterator[None]:
-    """Within it, `load_state_dict` keeps a cell's own parameters where the saved ones differ.
-
-    The cell continues from the saved threshold. Without it, other parameters are an error.
-    """
-    token = _keep_parameters.set(True)
-    try:
-        yield
-    finally:
-        _keep_parameters.reset(token)
-
-
-@dataclass
-class Loading:
-    """What a state_dict brings for one cell."""
-
-    saved: dict[str, Any] | None
-    """A state of the whole PruneCell; None: the one in force stays."""
-    dense: Tensor | None
-    """Full-precision weights; None: they are those that the parameter gets."""
+# The list of errors of the load that was checked last, which tells loads apart, and the prefix.
+_checked: contextvars.ContextVar[tuple[Any, str]]
+_checked = contextvars.ContextVar("checked", default=(None, ""))
 
 
 def refuse_load(*_: Any) -> NoReturn:
@@ -57,15 +35,19 @@ def refuse_load(*_: Any) -> NoReturn:
 def before_load(
     one: PrunedWeight,
     parameter: str,
-    _module: nn.Module,
+    module: nn.Module,
     given: dict[str, Any],
     prefix: str,
-    metadata: dict[str, Any],
-    *_: Any,
+    *rest: Any,
 ) -> None:
     """A load_state_dict pre-hook: everything is checked before the parameter is loaded."""
     if one.compressed:
         refuse_load()
+    metadata, errors = rest[0], rest[-1]
+    if not is_checked(errors, prefix):  # the module is loaded alone
+        cells = [(Keys.of(prefix, name), cell) for cell, name in _cells_of(module)]
+        check_cells(cells, given, metadata, whole=not prefix)
+        set_checked(errors, prefix)
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
     keys = Keys.of(prefix, parameter)
     one.loading = check(one, given, keys, metadata, whole=not prefix)
@@ -79,122 +61,59 @@ def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> Non
     loading, one.loading = one.loading, None
     if loading is None:
         return
+    if loading.saved is None and loading.dense is not None:
+        with torch.no_grad():  # the parameter came pruned by another mask than that in force
+            one.weight.copy_(loading.dense)
     if one.dense is not None:
         values = one.weight if loading.dense is None else loading.dense.clone()
         one.dense = alike(one.weight, values)
     if loading.saved is not None:
-        one.quantizer._core.load(loading.saved, _keep_parameters.get())
+        one.quantizer._load(loading.saved, parameters_are_kept())
     one.enforce()
 
 
-def check(
-    one: PrunedWeight,
+def _cells_of(module: nn.Module) -> Iterator[tuple[PrunedWeight, str]]:
+    """The pruned weights of the module with the names of their parameters."""
+    for wrapped in module._load_state_dict_pre_hooks.values():
+        hook = getattr(wrapped, "hook", wrapped)  # torch wraps those that take the module
+        if isinstance(hook, partial) and hook.func is before_load:
+            yield hook.args[0], hook.args[1]
+
+
+def is_checked(errors: list[str], prefix: str) -> bool:
+    """Whether all cells of a module were checked in this load, with what it is a part of."""
+    load, checked = _checked.get()
+    return load is errors and prefix.startswith(checked)
+
+
+def set_checked(errors: list[str], prefix: str) -> None:
+    """They have been."""
+    _checked.set((errors, prefix))
+
+
+def check_cells(
+    cells: Sequence[tuple[Keys, PrunedWeight]],
     given: dict[str, Any],
-    keys: Keys,
     metadata: dict[str, Any],
     *,
     whole: bool = True,
-) -> Loading | None:
-    """What `given` brings; None: nothing.
-
-    Args:
-        one: The weight.
-        given: A state_dict.
-        keys: Those of the weight.
-        metadata: What torch says of the load: whether tensors are assigned or copied.
-        whole: Whether `given` has the keys of all modules that may share the weight.
-
-    Raises:
-        InvalidArgument: It does not fit the cell.
-        InvalidType: A weight that is to be assigned has a dtype that cannot be pruned.
-        UnreachableThreshold: Of weights that are to be pruned anew.
-    """
-    weight, mask, values, dense = (_tensor(given, key, keys) for key in keys)
-    if weight is not None and metadata.get("assign_to_params_buffers"):
-        check_dtype(keys.weight, weight)
-    if values is None:
-        if mask is not None:
-            raise InvalidArgument(f"{keys.mask}: expected {keys.state} beside it, got none")
-        if weight is None or weight.shape != one.weight.shape:
-            return None  # a dense weight of a wrong shape is for load_state_dict to report
-        return Loading(_rebuilt(one, weight), None)
-    decoded = decode(values, keys.state)
-    if weight is not None:
-        _check_shape(keys.weight, one.weight.shape, weight)
-    if one.mask is not None and mask is not None:
-        _check_shape(keys.mask, one.mask.saved().shape, mask)
-    if one.dense is not None and not decoded["in_place"]:
-        _check_shape(keys.dense, one.weight.shape, dense)
-    saved = merged(one, decoded, mask)
-    trial = one.quantizer._core.copy()
-    try:
-        trial.load(saved, _keep_parameters.get())
-    except InvalidArgument as error:
-        hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
-        raise InvalidArgument(f"cell {one.name!r}: {error}{hint}") from None
-    if weight is None and whole and not _shares(given, trial.mask(one.index)):
-        raise InvalidArgument(
-            f"{keys.weight}: expected the weights of {keys.state} beside it, got none"
+) -> None:
+    """What `given` brings must fit all cells; says once whose masks it takes away. See `check`."""
+    brought = [(one.name, check(one, given, keys, metadata, whole=whole)) for keys, one in cells]
+    names = dict.fromkeys(name for name, loading in brought if loading and loading.takes_mask)
+    if names:
+        warnings.warn(
+            "the loaded weights bring no masks: those of the cells "
+            f"{', '.join(map(repr, names))} are built anew from them. "
+            "prunecell.torch.keep_masks() keeps the masks, and so does model.rewind(state)",
+            PruneWarning,
+            stacklevel=_depth_of_caller(),
         )
-    return Loading(saved, dense)
 
 
-def _tensor(given: dict[str, Any], key: str, keys: Keys) -> Tensor | None:
-    value = given.get(key)
-    if key not in given:
-        return None
-    if not isinstance(value, Tensor):
-        got = shown(value)
-    elif value.is_meta:
-        got = "a meta tensor"
-    elif value.layout != torch.strided:
-        got = f"one of layout {value.layout}"
-    elif key == keys.dense and value.dtype not in DTYPES:
-        got = f"one of {value.dtype}"
-    else:
-        return value
-    raise InvalidType(f"{key}: expected a tensor with values, got {got}")
-
-
-def _shares(given: dict[str, Any], mask: Mask | None) -> bool:
-    """Whether `given` has weights pruned by the mask, as where it names a shared weight once."""
-    if mask is None:
-        return True
-    pruned = ~torch.from_numpy(np.asarray(mask))
-    return any(
-        isinstance(value, Tensor)
-        and value.shape == pruned.shape
-        and not key.endswith("prune_dense")
-        and not value.is_meta
-        and value.layout == torch.strided
-        and not value.detach().cpu()[pruned].any()
-        for key, value in given.items()
-    )
-
-
-def _check_shape(key: str, expected: tuple[int, ...], given: Tensor | None) -> None:
-    if given is None or tuple(given.shape) != tuple(expected):
-        got = "none" if given is None else tuple(given.shape)
-        raise InvalidArgument(f"{key}: expected shape {tuple(expected)}, got {got}")
-
-
-def _rebuilt(one: PrunedWeight, weight: Tensor) -> dict[str, Any] | None:
-    """The state when `weight`, which brings no mask, is pruned anew; None: the mask stays.
-
-    A trial: nothing changes yet, and the other tensors of the PruneCell take no part.
-    """
-    cell = one.quantizer
-    if cell.driven or cell.prune_filler == "None":
-        return None
-    trial = cell._core.copy()
-    memory: list[CellArrays] = [(None, None, None)] * trial.tensor_count
-    for other in range(trial.tensor_count):
-        if other != one.index:
-            trial.drop_tensor(other)
-    like = weight if one.weight.is_meta else one.weight
-    values = alike(like, weight.clone())
-    memory[one.index] = (values, None, None if one.dense is None else torch.empty_like(values))
-    _core.initialize([(trial, memory)], True)
-    state = cell.state_dict()
-    state["tensors"][one.index] = trial.save()["tensors"][one.index]
-    return state
+def _depth_of_caller() -> int:
+    """The stack level, seen from who asks, of what called load_state_dict."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].startswith(("torch.", "prunecell.")):
+        depth, frame = depth + 1, frame.f_back
+    return depth

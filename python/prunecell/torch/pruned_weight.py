@@ -23,6 +23,7 @@ from prunecell import _core
 from prunecell._core import InvalidArgument, Mask, WrongState
 from prunecell.quantizer import CellArrays, PruneCell
 from prunecell.torch import hooks
+from prunecell.torch.brought import Loading
 from prunecell.torch.enforce import (
     GradientHook,
     alike,
@@ -34,7 +35,6 @@ from prunecell.torch.enforce import (
     registry,
     watch_before_steps,
 )
-from prunecell.torch.load import Loading
 from prunecell.torch.slot import Slot
 
 

@@ -1,4 +1,4 @@
-"""Loading the state_dict of a whole model: it fits all cells, or changes none."""
+"""Loading the state_dict of a model, or of a part: it fits all its cells, or changes none."""
 
 from __future__ import annotations
 
@@ -8,37 +8,25 @@ from typing import Any
 from torch import nn
 
 from prunecell.torch.hooks import attached_to
-from prunecell.torch.load import check, refuse_load
+from prunecell.torch.load import check_cells, is_checked, refuse_load, set_checked
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Keys
 
 
-def watch(module: Any) -> None:
-    """From now on loads into the module are checked before they change anything."""
-    if _check_load not in _hooks_in(module._load_state_dict_pre_hooks):
+def watch(net: Any) -> None:
+    """From now on loads into a model are checked before they change anything."""
+    watch_part(net)
+    if _mask_loaded not in _hooks_in(net._load_state_dict_post_hooks):
+        net.register_load_state_dict_post_hook(_mask_loaded)
+
+
+def watch_part(module: Any) -> None:
+    """The same for loads into a module of a model."""
+    hooks = module._load_state_dict_pre_hooks
+    if _check_load not in _hooks_in(hooks):
         module.register_load_state_dict_pre_hook(_check_load)
-        module.register_load_state_dict_post_hook(_mask_loaded)
-
-
-def _check_load(
-    module: nn.Module, given: dict[str, Any], prefix: str, metadata: dict[str, Any], *_: Any
-) -> None:
-    """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
-    if any(isinstance(layer, Packed) for layer in module.modules()):
-        refuse_load()
-    pruned = list(pruned_in(module, prefix))
-    for keys, one in pruned:
-        check(one, given, keys, metadata)
-    for _, one in pruned:  # before a module without hooks loads a weight that they share
-        one.mask_again()
-
-
-def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
-    """A load_state_dict post-hook: modules that share a weight without hooks have loaded it too."""
-    for _, one in pruned_in(module, ""):
-        if one.loading is None:  # or its own hook is still to come, and with it another mask
-            one.mask_again()
+        hooks.move_to_end(next(reversed(hooks)), last=False)  # cells take their keys out
 
 
 def pruned_in(module: nn.Module, prefix: str) -> Iterator[tuple[Keys, PrunedWeight]]:
@@ -47,6 +35,35 @@ def pruned_in(module: nn.Module, prefix: str) -> Iterator[tuple[Keys, PrunedWeig
         at = prefix + name + "." if name else prefix
         for parameter, one in attached_to(layer).items():
             yield Keys.of(at, parameter), one
+
+
+def _check_load(
+    module: nn.Module,
+    given: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    _strict: bool,
+    _missing: list[str],
+    _unexpected: list[str],
+    errors: list[str],
+) -> None:
+    """A load_state_dict pre-hook: what `given` brings must fit all cells before any is loaded."""
+    if is_checked(errors, prefix):
+        return
+    if any(isinstance(layer, Packed) for layer in module.modules()):
+        refuse_load()
+    pruned = list(pruned_in(module, prefix))
+    check_cells(pruned, given, metadata)
+    for _, one in pruned:  # before a module without hooks loads a weight that they share
+        one.mask_again()
+    set_checked(errors, prefix)
+
+
+def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
+    """A load_state_dict post-hook: modules that share a weight without hooks have loaded it too."""
+    for _, one in pruned_in(module, ""):
+        if one.loading is None:  # or its own hook is still to come, and with it another mask
+            one.mask_again()
 
 
 def _hooks_in(hooks: Mapping[int, Any]) -> Iterable[Any]:

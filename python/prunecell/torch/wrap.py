@@ -18,7 +18,7 @@ from prunecell.torch.kinds import cells_of, is_matrix, present, tables
 from prunecell.torch.layer import Layer
 from prunecell.torch.model import Model
 from prunecell.torch.slot import WEIGHT, Slot
-from prunecell.torch.whole_load import pruned_in, watch
+from prunecell.torch.whole_load import pruned_in, watch, watch_part
 
 Selection = str | Iterable[str] | Callable[[str, Tensor], bool]
 """Patterns as of `fnmatch`, or whether a parameter of this name is meant."""
@@ -79,6 +79,10 @@ def wrap(
     for layer in layers:
         layer.coverage = coverage
     watch(module)
+    holding = {layer.slot.module for layer in layers}
+    for part in module.modules():  # a layer that is loaded alone checks itself
+        if not holding.isdisjoint(set(part.modules()) - {part}):
+            watch_part(part)
     again = partial(wrap, embeddings=embeddings, include=included.given, exclude=spared.given)
     return Model(module, cells, coverage, again)
 
