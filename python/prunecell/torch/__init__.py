@@ -27,6 +27,7 @@ from prunecell.torch.compress import compress, decompress
 from prunecell.torch.load_options import keep_masks, keep_parameters
 from prunecell.torch.model import Model
 from prunecell.torch.network import from_ini
+from prunecell.torch.plain_state import without_pruning_state
 from prunecell.torch.wrap import dense_state_dict, wrap
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "from_ini",
     "keep_masks",
     "keep_parameters",
+    "without_pruning_state",
     "wrap",
 ]
