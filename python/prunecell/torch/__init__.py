@@ -28,6 +28,7 @@ from prunecell.torch.load_options import keep_masks, keep_parameters
 from prunecell.torch.model import Model
 from prunecell.torch.network import from_ini
 from prunecell.torch.plain_state import without_pruning_state
+from prunecell.torch.shards import sharded_load
 from prunecell.torch.wrap import dense_state_dict, wrap
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "from_ini",
     "keep_masks",
     "keep_parameters",
+    "sharded_load",
     "without_pruning_state",
     "wrap",
 ]

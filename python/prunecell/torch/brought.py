@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
 
 
+_SHARDS = "; load the files of one checkpoint within prunecell.torch.sharded_load()"
+
+
 @dataclass
 class Loading:
     """What a state_dict brings for one cell."""
@@ -62,12 +65,18 @@ def check(
     if masks_are_kept():
         return _weights_alone(one, weight, dense, keys)
     if values is None:
-        if mask is not None:
-            raise InvalidArgument(f"{keys.mask}: expected {keys.state} beside it, got none")
+        for key in (keys.mask, keys.dense):
+            if key in given:
+                raise InvalidArgument(f"{key}: expected {keys.state} beside it, got none{_SHARDS}")
         if weight is None or weight.shape != one.weight.shape:
             return None  # a dense weight of a wrong shape is for load_state_dict to report
         return _rebuilt(one, weight)
     decoded = decode(values, keys.state)
+    if mask is None and decoded["prune_mode"] != "Identity":
+        raise InvalidArgument(
+            f"cell {one.name!r}: expected a mask, {keys.mask}, beside {keys.state}, "
+            f"got none{_SHARDS}"
+        )
     if weight is not None:
         _check_shape(keys.weight, one.weight.shape, weight)
     if one.mask is not None and mask is not None:
@@ -83,7 +92,7 @@ def check(
         raise InvalidArgument(f"cell {one.name!r}: {error}{hint}") from None
     if weight is None and whole and not _shares(given, trial.mask(one.index)):
         raise InvalidArgument(
-            f"{keys.weight}: expected the weights of {keys.state} beside it, got none"
+            f"{keys.weight}: expected the weights of {keys.state} beside it, got none{_SHARDS}"
         )
     return Loading(saved, dense)
 

@@ -17,6 +17,7 @@ from prunecell.quantizer import PruneWarning
 from prunecell.torch.brought import check
 from prunecell.torch.enforce import alike
 from prunecell.torch.load_options import parameters_are_kept
+from prunecell.torch.shards import hold_back
 from prunecell.torch.slot import Keys
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def before_load(
     metadata, errors = rest[0], rest[-1]
     if not is_checked(errors, prefix):  # the module is loaded alone
         cells = [(Keys.of(prefix, name), cell) for cell, name in _cells_of(module)]
+        hold_back(module, cells, given, prefix, metadata)
         check_cells(cells, given, metadata, whole=not prefix)
         set_checked(errors, prefix)
     # A part of a model gets the keys of its own name, and what shares its weight may have another.
@@ -114,6 +116,7 @@ def check_cells(
 def _depth_of_caller() -> int:
     """The stack level, seen from who asks, of what called load_state_dict."""
     depth, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"].startswith(("torch.", "prunecell.")):
+    between = ("torch.", "prunecell.", "contextlib")
+    while frame.f_back and frame.f_globals["__name__"].startswith(between):
         depth, frame = depth + 1, frame.f_back
     return depth

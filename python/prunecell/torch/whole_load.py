@@ -11,6 +11,7 @@ from prunecell.torch.hooks import attached_to
 from prunecell.torch.load import check_cells, is_checked, refuse_load, set_checked
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.shards import hold_back
 from prunecell.torch.slot import Keys
 
 
@@ -53,6 +54,7 @@ def _check_load(
     if any(isinstance(layer, Packed) for layer in module.modules()):
         refuse_load()
     pruned = list(pruned_in(module, prefix))
+    hold_back(module, pruned, given, prefix, metadata)
     check_cells(pruned, given, metadata)
     for _, one in pruned:  # before a module without hooks loads a weight that they share
         one.mask_again()
