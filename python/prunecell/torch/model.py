@@ -18,6 +18,7 @@ from prunecell.torch.hooks import CellHook
 from prunecell.torch.layer import Layer
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.rewind import rewind
 from prunecell.torch.slot import WEIGHT, Slot
 from prunecell.warning import warn
 
@@ -129,6 +130,24 @@ class Model:
         """Masks all weights now: after writes to `.data` or steps of foreign optimizers."""
         for one in self._attached():
             one.enforce()
+
+    def rewind(self, state: Mapping[str, Any]) -> None:
+        """Loads the weights of another time and keeps the masks: a lottery ticket.
+
+        Schedules stay where they are. An optimizer keeps its momentum: make a new one.
+
+        Args:
+            state: A state_dict of the model, from before it was pruned or from any time after:
+                masks and schedules in it are left, and of cells that are not in place the
+                full-precision weights are taken.
+
+        Raises:
+            InvalidType: Something that is no state_dict.
+            InvalidArgument: It does not fit the model; keys are named, and nothing is changed.
+            WrongState: The model is compressed.
+        """
+        self._attached()  # raises where the model is compressed
+        rewind(self.module, state)
 
     def check(self) -> None:
         """Raises WrongState naming the first pruned weight that is not 0, or a layer replaced."""
