@@ -236,6 +236,20 @@ def test_a_part_loads_whole_or_not_at_all() -> None:
     assert_equal(net.state_dict(), before)
 
 
+def test_so_does_a_part_that_gained_cells_after_its_own_was_pruned() -> None:
+    net, other = (nn.Sequential(nn.MultiheadAttention(6, 2)) for _ in range(2))
+    first = prunecell.torch.wrap(net, exclude="*out_proj*")
+    first.attach({"0.in_proj_weight": prunecell.PruneCell(**STATIC)})
+    prunecell.torch.wrap(net).attach({"0.out_proj": prunecell.PruneCell(**STATIC)})
+    pruned(other)
+    state = clones(other[0].state_dict())
+    state["out_proj.prune_state"][0] = 7
+    before = clones(net.state_dict())
+    with pytest.raises(prunecell.InvalidArgument, match="format"):
+        net[0].load_state_dict(state)
+    assert_equal(net.state_dict(), before)
+
+
 # keep_masks
 
 

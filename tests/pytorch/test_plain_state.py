@@ -64,6 +64,25 @@ def test_it_takes_a_prefix_and_what_a_file_gives() -> None:
     assert all(state[key] is given[key] for key in state)
 
 
+class Itself(nn.Module):
+    """Prunes itself when it is built, as a LightningModule may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network()
+        self.model = pruned(self, **GRADUAL)
+
+
+def test_a_module_that_prunes_itself_when_it_is_built_loads_everything() -> None:
+    trained = Itself()
+    trained.model.update(4)
+    state = clones(trained.state_dict())
+    fresh = Itself()
+    fresh.load_state_dict(state)
+    assert_equal(fresh.state_dict(), state)
+    assert [cell.quantizer.rises for cell in fresh.model] == [1, 1]
+
+
 def test_versions_of_modules_stay() -> None:
     net = Experts()
     pruned(net)

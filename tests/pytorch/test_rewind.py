@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch_axes import GRADUAL, assert_equal, clones, masks, network, pruned, train
 
-Layers = (("0", 0), ("3", 3))
+CELLS = (("0", 0), ("3", 3))
 
 
 def net_with_buffers() -> nn.Sequential:
@@ -39,7 +39,7 @@ def test_initial_weights_get_the_masks_in_force(driven: bool, in_place: bool) ->
     model.rewind(clones(initial))
     assert repr(model.figures()) == figures
     state = net.state_dict()
-    for (name, _), mask, old in zip(Layers, masks(model), before, strict=True):
+    for (name, _), mask, old in zip(CELLS, masks(model), before, strict=True):
         assert torch.equal(mask, old)
         assert torch.equal(state[f"{name}.weight"], initial[f"{name}.weight"] * mask)
         if not in_place:
@@ -69,7 +69,7 @@ def test_a_state_from_after_pruning_brings_its_weights_alone(
     before = masks(model)
     model.rewind(state)
     part = "weight" if saved_in_place else "prune_dense"
-    for (name, index), mask, old in zip(Layers, masks(model), before, strict=True):
+    for (name, index), mask, old in zip(CELLS, masks(model), before, strict=True):
         assert torch.equal(mask, old)
         assert torch.equal(other[index].weight, state[f"{name}.{part}"] * mask)
 

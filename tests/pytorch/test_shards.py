@@ -104,6 +104,13 @@ def test_weights_without_masks_are_loaded_in_the_end_as_a_whole() -> None:
     assert_equal(net.state_dict(), initial.state_dict())
 
 
+def test_what_is_left_in_the_end_is_assigned_if_the_files_were() -> None:
+    net, _ = trained()
+    state = clones(network().state_dict())
+    load(net, one_by_one(state), assign=True)
+    assert net[3].weight.data_ptr() == state["3.weight"].data_ptr()
+
+
 def test_masks_are_kept_in_whatever_order_it_is_asked_for() -> None:
     net = network()
     model = pruned(net)

@@ -146,7 +146,6 @@ class Model:
             InvalidArgument: It does not fit the model; keys are named, and nothing is changed.
             WrongState: The model is compressed.
         """
-        self._attached()  # raises where the model is compressed
         rewind(self.module, state)
 
     def check(self) -> None:

@@ -82,7 +82,6 @@ def hold_back(
         return
     held = shards.setdefault(module, _Held())
     held.assign = bool(metadata.get("assign_to_params_buffers"))
-    held.context = contextvars.copy_context()
     names = _names_of(module, prefix)
     for keys, one in pruned:
         shared = names.get(id(one.weight), [])
