@@ -7,7 +7,8 @@ import warnings
 
 __all__ = ["PruneWarning", "warn"]
 
-_PACKAGE = __name__.split(".")[0]
+# Those whose frames lie between us and the caller: torch's, where a hook warns.
+_BETWEEN = {__name__.split(".")[0], "torch", "contextlib"}
 
 
 class PruneWarning(UserWarning):
@@ -15,10 +16,10 @@ class PruneWarning(UserWarning):
 
 
 def warn(message: str, category: type[Warning] = PruneWarning) -> None:
-    """Warns, attributed to the first caller outside this package."""
+    """Warns, attributed to whoever called the package."""
     frame = sys._getframe(1)
     level = 2
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == _PACKAGE:
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)

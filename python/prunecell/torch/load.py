@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,12 +11,12 @@ import torch
 from torch import nn
 
 from prunecell._core import WrongState
-from prunecell.quantizer import PruneWarning
 from prunecell.torch.brought import check
 from prunecell.torch.enforce import alike
 from prunecell.torch.load_options import parameters_are_kept
 from prunecell.torch.shards import hold_back
 from prunecell.torch.slot import Keys
+from prunecell.warning import warn
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
@@ -104,19 +102,8 @@ def check_cells(
     brought = [(one.name, check(one, given, keys, metadata, whole=whole)) for keys, one in cells]
     names = dict.fromkeys(name for name, loading in brought if loading and loading.takes_mask)
     if names:
-        warnings.warn(
+        warn(
             "the loaded weights bring no masks: those of the cells "
             f"{', '.join(map(repr, names))} are built anew from them. "
-            "prunecell.torch.keep_masks() keeps the masks, and so does model.rewind(state)",
-            PruneWarning,
-            stacklevel=_depth_of_caller(),
+            "prunecell.torch.keep_masks() keeps the masks, and so does model.rewind(state)"
         )
-
-
-def _depth_of_caller() -> int:
-    """The stack level, seen from who asks, of what called load_state_dict."""
-    depth, frame = 1, sys._getframe(1)
-    between = ("torch.", "prunecell.", "contextlib")
-    while frame.f_back and frame.f_globals["__name__"].startswith(between):
-        depth, frame = depth + 1, frame.f_back
-    return depth

@@ -79,7 +79,7 @@ def wrap(
     for layer in layers:
         layer.coverage = coverage
     watch(module)
-    holding = {layer.slot.module for layer in layers}
+    holding = {layer.slot.module() for layer in layers}
     for part in module.modules():  # a layer that is loaded alone checks itself
         if not holding.isdisjoint(set(part.modules()) - {part}):
             watch_part(part)
