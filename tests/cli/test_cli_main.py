@@ -114,10 +114,13 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("module", ["app", "train", "tensors.npz"])
+@pytest.mark.parametrize(
+    "module",
+    ["numpy", "prunecell._core", "prunecell.formats", "prunecell.cli.app", "prunecell.cli.train"],
+)
 def test_interrupted_while_it_loads(program: str, module: str) -> None:
     code = INTERRUPTED_IMPORT.format(PROGRAMS[program])
-    command = [sys.executable, "-c", code, f"prunecell.cli.{module}"]
+    command = [sys.executable, "-c", code, module]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "prunecell: interrupted\n")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from prunecell.cli import console
-from prunecell.cli.errors import INTERRUPTED
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
@@ -17,5 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return app.main(argv)
     except KeyboardInterrupt:
+        from prunecell.cli import console
+        from prunecell.cli.errors import INTERRUPTED
+
         console.complain("prunecell", "interrupted")
         return INTERRUPTED
