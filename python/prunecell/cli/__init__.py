@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from prunecell.cli import console
+from prunecell.cli.errors import INTERRUPTED
 
 __all__ = ["main"]
 
@@ -17,8 +17,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return app.main(argv)
     except KeyboardInterrupt:
-        from prunecell.cli import console
-        from prunecell.cli.errors import INTERRUPTED
-
         console.complain("prunecell", "interrupted")
         return INTERRUPTED
