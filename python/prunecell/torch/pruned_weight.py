@@ -151,7 +151,7 @@ class PrunedWeight:
 
     def serves_beside(self, slot: Slot) -> bool:
         """Whether another cell than this one holds the weight, too."""
-        return any(one.module() is not None and one != slot for one in self._slots)
+        return any(not one.gone and one != slot for one in self._slots)
 
     def check_same(self, name: str, quantizer: PruneCell) -> None:
         """The parameters of a quantizer for another holder of the weight must be those in force."""
@@ -190,7 +190,7 @@ class PrunedWeight:
         self.mask_again()
         hooks.uninstall(self, module)
         hooks.stop_following(self, module)
-        self._slots = [one for one in self._slots if one.module() is not None and one != slot]
+        self._slots = [one for one in self._slots if not one.gone and one != slot]
         if self._slots:
             for part in module.modules():  # a parametrization of it may be what holds the weight
                 if hooks.holds(part, self.weight):
@@ -235,7 +235,7 @@ class PrunedWeight:
 
     def _check_each(self, held: Tensor | None) -> None:
         for slot in self._slots:
-            if slot.module() is None:
+            if slot.gone:
                 continue
             weight = slot.weight
             if weight is None:
