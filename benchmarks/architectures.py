@@ -15,6 +15,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from page import table
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "coverage.md"
@@ -127,16 +129,25 @@ def built() -> dict[str, Any]:
 
 def page(results: dict[str, Any]) -> str:
     """The text of docs/coverage.md."""
-    lines = ["| architecture | cells | in cells | left |", "|---|---|---|---|"]
-    for one in results["rows"]:
-        # The names of layers are the same in all of them: one stands for all.
-        left = ", ".join(f"`{name}`" for name in one["uncovered"][:1]) + (
-            " and others" if len(one["uncovered"]) > 1 else ""
-        )
-        name, share = f"{one['architecture']} ({one['class']})", f"{one['covered']:.1%}"
-        lines.append(f"| {name} | {one['cells']} | {share} | {left} |")
+    rows = [
+        [
+            f"{one['architecture']} ({one['class']})",
+            str(one["cells"]),
+            f"{one['covered']:.1%}",
+            _left(one["uncovered"]),
+        ]
+        for one in results["rows"]
+    ]
+    shares = table(["architecture", "cells", "in cells", "left"], rows)
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    return f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nBuilt with {versions}.\n"
+    return f"{INTRODUCTION}\n{shares}\n\nBuilt with {versions}.\n"
+
+
+def _left(names: list[str]) -> str:
+    """The largest one stands for all: layers of a model repeat its name."""
+    if not names:
+        return ""
+    return f"`{names[0]}`" + (" and others" if len(names) > 1 else "")
 
 
 def newest() -> Path:
