@@ -39,7 +39,7 @@ bench-peers: .venv/bench/ready .venv/peers/ready $(NATIVE_BENCHMARKS)
 	.venv/bench/bin/python benchmarks/page.py
 
 # The package is installed as its users install it, never put on the path; make sees to it that it is current.
-SOURCES := $(shell find csrc python/prunecell -name '*.so' -prune -o -type f -print) CMakeLists.txt pyproject.toml
+SOURCES := $(shell find csrc python -name '*.so' -prune -o -type f -print) CMakeLists.txt pyproject.toml
 
 .venv/demo/ready: examples/requirements.txt $(SOURCES)
 	$(PYTHON) -m venv .venv/demo

@@ -2,6 +2,6 @@
 
 import sys
 
-from prunecell.cli import main
+from prunecell_cli import main
 
 sys.exit(main())

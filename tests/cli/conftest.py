@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from prunecell.cli import main
+from prunecell_cli import main
 from running import Ran, Run
 
 

@@ -172,7 +172,7 @@ def _die_at(point: str) -> None:
 
 
 def _killed(point: str, arguments: list[str]) -> int:
-    from prunecell.cli import main
+    from prunecell_cli import main
 
     # Before torch has started any thread: those would be missing in the child.
     child = os.fork()

@@ -220,7 +220,7 @@ def test_without_torch(tmp_path: Path, found: str) -> None:
     (tmp_path / "a.pt").write_bytes(b"\x80\x02.")
     code = (
         f"import sys, types; sys.modules['torch'] = {found}\n"
-        "from prunecell.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from prunecell_cli import main; sys.exit(main(sys.argv[1:]))"
     )
     npz(tmp_path / "a.npz")
     for arguments in (

@@ -108,16 +108,21 @@ sys.meta_path.insert(0, Interrupting())
 {}
 """
 PROGRAMS = {
-    "script": "from prunecell.cli import main; sys.exit(main(['--version']))",
+    "script": "from prunecell_cli import main; sys.exit(main(['--version']))",
     "module": "runpy.run_module('prunecell', run_name='__main__')",
 }
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("module", ["app", "train", "tensors.npz"])
+WHEN = [
+    *(("module", f"prunecell.cli.{name}") for name in ["app", "train", "tensors.npz"]),
+    *(("script", name) for name in ["numpy", "prunecell", "prunecell._core", "prunecell.cli.app"]),
+]
+
+
+@pytest.mark.parametrize(("program", "module"), WHEN)
 def test_interrupted_while_it_loads(program: str, module: str) -> None:
     code = INTERRUPTED_IMPORT.format(PROGRAMS[program])
-    command = [sys.executable, "-c", code, f"prunecell.cli.{module}"]
+    command = [sys.executable, "-c", code, module]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "prunecell: interrupted\n")
 

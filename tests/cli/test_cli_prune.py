@@ -15,7 +15,7 @@ from weights import PRUNABLE, npz, tensors
 
 LIMITED = """
 import resource, sys
-from prunecell.cli import main
+from prunecell_cli import main
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
 sys.exit(main(sys.argv[2:]))
 """

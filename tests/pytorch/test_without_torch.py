@@ -42,7 +42,7 @@ def test_the_error_says_what_to_install(torch: str, use: str) -> None:
     [
         ("import prunecell.torch", "ImportError"),
         (
-            f"from prunecell.cli import main; main(['train', {LENET!r}, '--out', 'no'])",
+            f"from prunecell_cli import main; main(['train', {LENET!r}, '--out', 'no'])",
             "prunecell train",
         ),
     ],

@@ -9,9 +9,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from prunecell_cli import INTERRUPTED
+
 from prunecell import Error, __version__
 from prunecell.cli import console, inspect, prune, report, train
-from prunecell.cli.errors import INTERRUPTED, CommandError
+from prunecell.cli.errors import CommandError
 from prunecell.cli.parser import Parser
 from prunecell.config import ConfigError
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-INTERRUPTED = 130  # what a shell reports of a program that ctrl-C ended
-
 
 class CommandError(Exception):
     """The command could not do what it was asked to do: exit code 1."""
