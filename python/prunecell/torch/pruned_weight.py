@@ -266,6 +266,22 @@ class PrunedWeight:
         if not self._is_masked(weight):
             self.enforce()
 
+    def look(self) -> bool:
+        """Masks the weight whatever its version says. Returns whether a pruned weight was not 0.
+
+        The host waits for weights on a device.
+        """
+        weight, mask = self.weight, self.mask
+        if mask is None or not isinstance(weight, nn.Parameter) or weight.is_meta:
+            return False
+        if self._is_foreign(weight):
+            return False
+        self.settle()
+        values = weight.detach()
+        before = None if values.device.type == "cpu" else torch.count_nonzero(values)
+        changed = self.enforce()
+        return changed if before is None else bool(before != torch.count_nonzero(values))
+
     def _is_foreign(self, weight: Tensor) -> bool:
         """Whether torch.func put it there for its caller."""
         return (self._seen is None or self._seen[0] is not weight) and _called_functionally()
@@ -280,19 +296,21 @@ class PrunedWeight:
         if self._exposed:
             self.mask_again()
 
-    def enforce(self) -> None:
-        """Masks the weight as it is now.
+    def enforce(self) -> bool:
+        """Masks the weight as it is now. Returns whether it changed, as `mask_tensors` does.
 
         Raises:
             InvalidType: It was cast to a dtype that cannot be pruned.
         """
         mask = self.mask
+        changed = False
         if mask is not None:
             check_dtype(f"cell {self.name!r}", self.weight)
             if self.dense is not None and not self.weight.is_meta:
                 self._collect()
-            mask_tensors([self.weight], [mask])
+            (changed,) = mask_tensors([self.weight], [mask])
         self.written()
+        return changed
 
     def written(self) -> None:
         """The weight is masked, maybe by another mask: remember its version."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from prunecell._core import InvalidArgument
 from prunecell.parameters import FILLERS, MODES
 from prunecell.torch.enforce import alike
+from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.slot import Keys
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def save(
 ) -> None:
     """A state_dict post-hook. What it gives out shares memory with the weight."""
     one.check_held()
-    one.mask_again()
+    mask_outgoing([one])
     if one.compressed:
         return  # the state_dict of a compressed model is dense
     out.update(_encode(one, Keys.of(prefix, parameter)))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument, InvalidType
 from prunecell.cells import Cell, Embedding, Fc
+from prunecell.torch import whole_save
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.hooks import read_by
 from prunecell.torch.kinds import cells_of, is_matrix, present, tables
@@ -78,6 +79,7 @@ def wrap(
     coverage = Coverage(module, [layer.slot for layer in layers], excluded)
     for layer in layers:
         layer.coverage = coverage
+    whole_save.watch(module)
     watch(module)
     holding = {layer.slot.module() for layer in layers}
     for part in module.modules():  # a layer that is loaded alone checks itself
