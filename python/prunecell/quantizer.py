@@ -118,6 +118,7 @@ class PruneCell:
         self._biases: list[Array] = []
         self._custom: set[int] = set()  # tensors whose masks were set, not built by the filler
         self._updates = 0
+        self._changes = 0  # of schedule and masks, for those who follow them
         self._warned = False
         self._warn_about_parameters()
 
@@ -238,6 +239,7 @@ class PruneCell:
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.set_mask(number, mask)
         self._custom.add(number)
+        self._changes += 1
         self._enforce(arrays)
 
     def get_current_threshold(self) -> float:
@@ -269,6 +271,9 @@ class PruneCell:
         """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
         if not self._core.initialized:
             raise WrongState("state_dict: the cell is not initialized, call initialize first")
+        return self._save()
+
+    def _save(self) -> dict[str, Any]:
         state = self._core.save()
         for number, tensor in enumerate(state["tensors"]):
             tensor["custom"] = number in self._custom
@@ -294,6 +299,7 @@ class PruneCell:
     def _load(self, state: dict[str, Any], keep_parameters: bool) -> None:
         """Without enforcing the masks."""
         self._core.load(state, keep_parameters)
+        self._changes += 1
         tensors = enumerate(state["tensors"])
         self._custom = {number for number, tensor in tensors if tensor.get("custom", False)}
 
@@ -381,6 +387,7 @@ def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
     for cell in cells:
         if reset:
             cell._custom.clear()
+        cell._changes += 1
         cell._written()
 
 
@@ -391,6 +398,7 @@ def update(cells: list[PruneCell], batch_size: int) -> None:
     _core.update(calls, size)
     for cell, (_, arrays) in zip(cells, calls, strict=True):
         cell._updates += 1
+        cell._changes += 1
         if arrays and cell._sources:
             cell._written()
 
@@ -400,4 +408,5 @@ def end_epoch(cells: list[PruneCell]) -> None:
     _core.end_epoch([(cell._core, cell._arrays()) for cell in cells])
     for cell in cells:
         cell._updates += 1
+        cell._changes += 1
         cell._written()

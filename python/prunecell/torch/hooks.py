@@ -115,7 +115,7 @@ class CellHook:
             return
         if self._module() is not module and self._is_on_replica(module):
             return
-        self.owner.before_forward(module._parameters.get(self.parameter))
+        self.owner.before_forward(module._parameters.get(self.parameter), module.training)
 
     def _is_on_replica(self, module: nn.Module) -> bool:
         """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""

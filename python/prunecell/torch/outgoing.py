@@ -1,7 +1,7 @@
 """What leaves the process is masked: state_dicts, copies, pickles, packed weights.
 
-A write through `.data` leaves no trace in the version of a tensor: where weights are about to leave,
-they are looked at themselves.
+A write through `.data` leaves no trace in the version of a tensor: where weights are about to
+leave, they are looked at themselves.
 """
 
 from __future__ import annotations

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _functional_call
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, Mask, WrongState
+from prunecell._core import Figures, InvalidArgument, Mask, WrongState
 from prunecell.quantizer import CellArrays, PruneCell
 from prunecell.torch import hooks
 from prunecell.torch.brought import Loading
@@ -35,6 +36,7 @@ from prunecell.torch.enforce import (
     registry,
     watch_before_steps,
 )
+from prunecell.torch.lead import Lead
 from prunecell.torch.slot import Slot
 
 
@@ -47,6 +49,8 @@ class Request:
     quantizer: PruneCell
     beside: tuple[nn.Module, ...] = ()
     """Modules that hold a parameter of this one, too, as far as they are known."""
+    lead: Lead | None = None
+    """What it is to follow; the quantizer has the parameters of that one."""
 
 
 def _called_functionally() -> bool:
@@ -92,6 +96,8 @@ class PrunedWeight:
     """Whether weights of the model are packed, this one or others: its schedule rests."""
     loading: Loading | None = None
     """What a load in progress brings."""
+    lead: Lead | None = None
+    """Of an average: what it follows. A copy follows nobody."""
 
     def __init__(self, request: Request) -> None:
         weight: Any = request.slot.weight
@@ -101,6 +107,9 @@ class PrunedWeight:
         self.index = self.quantizer._add(tuple(weight.shape), self.name)
         self._begin()
         self._slots.append(request.slot)
+        if request.lead is not None:
+            self.lead = request.lead
+            self.lead.take(self)
 
     def _begin(self) -> None:
         self._slots: list[Slot] = []
@@ -111,10 +120,14 @@ class PrunedWeight:
         self._proven = False
         self._masked_state: list[weakref.ref[Tensor]] = []
         self._gradient_hook: RemovableHandle | None = None
+        self.followers: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
+        self._join()
+        registry.add(self)
+
+    def _join(self) -> None:
         self.quantizer._sources[self.index] = _Source(self)
         if self.dense is not None:
             watch_before_steps()
-        registry.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("name", "quantizer", "dense", "index")}
@@ -122,6 +135,27 @@ class PrunedWeight:
     def __setstate__(self, copied: dict[str, Any]) -> None:
         self.__dict__.update(copied)
         self._begin()
+
+    # Averages
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether it is an average, or has one: such weights are swapped through `.data`."""
+        return self.lead is not None or len(self.followers) > 0
+
+    def keep_up(self) -> None:
+        """Takes mask and schedule of what it follows, if they have changed."""
+        if self.lead is not None and not self.compressed and self.lead.take(self):
+            self.enforce()
+
+    def exchange(self, quantizer: PruneCell) -> None:
+        """Another quantizer prunes the weight from now on; its mask is still to come."""
+        weight = self.weight
+        self.quantizer = quantizer
+        self.index = quantizer._add(tuple(weight.shape), self.name)
+        self.dense = None if quantizer.in_place else alike(weight, weight)
+        self._mask = None
+        self._join()
 
     # The cells that share it
 
@@ -148,6 +182,24 @@ class PrunedWeight:
         if self._mask is None:  # it keeps its memory when its bits change
             self._mask = self.quantizer._core.mask(self.index)
         return self._mask
+
+    @property
+    def figures(self) -> Figures:
+        """Those of the mask."""
+        return self.quantizer.figures(self.index)
+
+    def counted(self) -> Figures:
+        """The figures with the pruned weights that are 0 now in the place of those of the mask."""
+        of = self.figures
+        return Figures(of.size, of.zeros - len(self.revived()), of.level, of.asked)
+
+    def revived(self) -> Tensor:
+        """Where pruned weights are not 0: int64[n, dimensions]. None in one that has no values."""
+        weight, mask = self.weight, self.mask
+        if mask is None or weight is None or weight.is_meta:
+            return torch.empty((0, 0), dtype=torch.int64)
+        kept = torch.from_numpy(np.asarray(mask)).to(weight.device)
+        return torch.nonzero((weight.detach() != 0) & ~kept)
 
     def serves_beside(self, slot: Slot) -> bool:
         """Whether another cell than this one holds the weight, too."""
@@ -188,6 +240,8 @@ class PrunedWeight:
         """Takes the attachment off one cell, the zeros stay."""
         module = slot.module()
         self.mask_again()
+        for follower in list(self.followers):  # once more, or of what prunes the weight from now on
+            follower.keep_up()
         hooks.uninstall(self, module)
         hooks.stop_following(self, module)
         self._slots = [one for one in self._slots if not one.gone and one != slot]
@@ -209,7 +263,7 @@ class PrunedWeight:
 
     # Forward
 
-    def before_forward(self, weight: Any) -> None:
+    def before_forward(self, weight: Any, training: bool) -> None:
         """A weight that was written by hand, or has begun to learn, is taken care of."""
         if weight is not None:
             if not isinstance(weight, nn.Parameter):
@@ -218,7 +272,9 @@ class PrunedWeight:
                 return  # or parameters
         self.check_held()
         self._hook_gradient(weight)
-        if not self._is_masked(weight):
+        if self.lead is not None or (not training and self.is_averaged):
+            self.look()
+        elif not self._is_masked(weight):
             self.enforce()
 
     def check_held(self) -> None:
@@ -263,24 +319,31 @@ class PrunedWeight:
         weight = self.weight
         if not isinstance(weight, nn.Parameter) or self._is_foreign(weight):
             return
-        if not self._is_masked(weight):
+        if self.is_averaged:
+            self.look()
+        elif not self._is_masked(weight):
             self.enforce()
 
     def look(self) -> bool:
-        """Masks the weight whatever its version says. Returns whether a pruned weight was not 0.
+        """Masks the weight whatever its version says. Returns whether that was called for.
 
-        The host waits for weights on a device.
+        It was if a pruned weight was not 0, but for averages, where that is no surprise. The host
+        waits for weights of a device, to know.
         """
+        self.keep_up()
         weight, mask = self.weight, self.mask
         if mask is None or not isinstance(weight, nn.Parameter) or weight.is_meta:
             return False
         if self._is_foreign(weight):
             return False
         self.settle()
-        values = weight.detach()
-        before = None if values.device.type == "cpu" else torch.count_nonzero(values)
+        values, expected = weight.detach(), self.is_averaged
+        counts = not expected and values.device.type != "cpu"
+        before = torch.count_nonzero(values) if counts else None
         changed = self.enforce()
-        return changed if before is None else bool(before != torch.count_nonzero(values))
+        if before is not None:
+            changed = bool(before != torch.count_nonzero(values))
+        return changed and not expected
 
     def _is_foreign(self, weight: Tensor) -> bool:
         """Whether torch.func put it there for its caller."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
@@ -21,7 +23,10 @@ from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.slot import Keys
 
 if TYPE_CHECKING:
+    from prunecell.quantizer import PruneCell
     from prunecell.torch.pruned_weight import PrunedWeight
+
+Rows = NDArray[np.uint8]
 
 _FORMAT = 1
 # The int64 values of prune_state in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
@@ -67,19 +72,9 @@ def save(
 
 def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     """The keys that a pruned cell adds."""
-    cell, figures = one.quantizer, one.quantizer.figures(one.index)
-    values = cell._parameters.as_dict() | {
-        "format": _FORMAT,
-        "prune_mode": MODES.index(cell.prune_mode),
-        "prune_filler": FILLERS.index(cell.prune_filler),
-        "current": cell.get_current_threshold(),
-        "rises": cell.rises,
-        "counter": cell._core.counter,
-        "zeros": figures.zeros,
-        "level": figures.level,
-        "asked": figures.asked,
-        "custom": one.index in cell._custom,
-    }
+    values = values_of(one.quantizer, one.index)
+    values["prune_mode"] = MODES.index(values["prune_mode"])
+    values["prune_filler"] = FILLERS.index(values["prune_filler"])
     out = {keys.state: torch.tensor([_to_int64(values[k], t) for k, t in _FIELDS.items()])}
     if one.mask is not None:
         out[keys.mask] = torch.from_numpy(one.mask.saved())
@@ -89,16 +84,30 @@ def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     return out
 
 
-def merged(one: PrunedWeight, values: dict[str, Any], mask: Tensor | None) -> dict[str, Any]:
-    """A state for the PruneCell of `one`: its other tensors as they are."""
-    state = one.quantizer.state_dict()
+def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
+    """Parameters and schedule of a PruneCell, and the figures of one of its tensors."""
+    figures = cell.figures(tensor)
+    return cell._parameters.as_dict() | {
+        "format": _FORMAT,
+        "current": cell.get_current_threshold(),
+        "rises": cell.rises,
+        "counter": cell._core.counter,
+        "zeros": figures.zeros,
+        "level": figures.level,
+        "asked": figures.asked,
+        "custom": tensor in cell._custom,
+    }
+
+
+def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict[str, Any]:
+    """A state for the PruneCell of `one`, with the saved form of a mask: its others as they are."""
+    state = one.quantizer._save()
     state["format"] = values["format"]
     state["parameters"] = {k: values[k] for k in state["parameters"]}
     for name in ("current", "rises", "counter"):
         state[name] = values[name]
-    rows = None if mask is None else mask.detach().cpu().numpy()
-    tensor = {k: values[k] for k in ("zeros", "level", "asked", "custom")} | {"mask": rows}
-    state["tensors"][one.index] |= tensor
+    tensor = {k: values[k] for k in ("zeros", "level", "asked", "custom")}
+    state["tensors"][one.index] |= tensor | {"mask": rows, "initialized": True}
     return state
 
 

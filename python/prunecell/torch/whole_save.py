@@ -14,7 +14,7 @@ from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.pruned_weight import PrunedWeight
 
 
-def watch(net: nn.Module) -> None:
+def watch(net: Any) -> None:
     """From now on a state_dict, a copy or a pickle of the model masks all its cells first."""
     present = net._state_dict_pre_hooks.values()
     if not any(isinstance(getattr(hook, "hook", hook), _Leaving) for hook in present):
