@@ -289,3 +289,23 @@ def test_what_cannot_be_followed_is_named() -> None:
     assert before == [handle.cells[0].quantizer, handle.figures()["module.0"].zeros]
     model.end_epoch()
     assert handle.figures()["module.0"].zeros > before[1]
+
+
+def test_an_average_that_follows_nobody_is_told_of_when_it_leaves() -> None:
+    net = network()
+    model = pruned(net)
+    average, snapshot = AveragedModel(net), copy.deepcopy(net)
+    average.update_parameters(net)
+    average.state_dict()  # the masks are still the same
+    model.end_epoch()
+    average.update_parameters(net)
+    with pytest.warns(prunecell.PruneWarning, match=r"cells '0', '3'.*follow\(") as said:
+        average.state_dict()
+    assert len(said) == 1
+    snapshot.state_dict()
+    trained = prunecell.torch.wrap(copy.deepcopy(net))
+    model.end_epoch()
+    train(trained.module, trained, lambda _: None)
+    trained.module.state_dict()
+    prunecell.torch.wrap(average).follow(model)
+    average.state_dict()

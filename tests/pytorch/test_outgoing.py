@@ -71,7 +71,7 @@ def test_it_is_masked_and_said(write: str, leave: str, in_place: bool, tmp_path:
     net, model = pruned(in_place=in_place)
     with torch.no_grad():
         WRITES[write](net[0].weight)
-    with pytest.warns(prunecell.PruneWarning, match="of the cell '0' were not 0") as said:
+    with pytest.warns(prunecell.PruneWarning, match="cell '0': pruned") as said:
         assert zeros(LEAVES[leave](net, tmp_path)) >= SHARE
     assert len(said) == 1
     assert said[0].filename == __file__
@@ -84,7 +84,7 @@ def test_all_cells_are_named_at_once(leave: str, tmp_path: Path) -> None:
     net, _ = pruned()
     for layer in (net[0], net[2]):
         layer.weight.data.add_(1)
-    with pytest.warns(prunecell.PruneWarning, match="of the cells '0', '2' were not 0") as said:
+    with pytest.warns(prunecell.PruneWarning, match="cells '0', '2': pruned") as said:
         LEAVES[leave](net, tmp_path)
     assert len(said) == 1
 
@@ -105,7 +105,7 @@ def test_a_holder_that_is_no_cell_leaves_masked() -> None:
         {"1": prunecell.PruneCell.from_zeros(threshold=0.5)}
     )
     net[0].weight.data.add_(1)
-    with pytest.warns(prunecell.PruneWarning, match="the cell '1' were not 0"):
+    with pytest.warns(prunecell.PruneWarning, match="cell '1': pruned weights were not 0"):
         assert zeros(net[0].state_dict()["weight"]) >= 0.5
 
 
@@ -114,7 +114,7 @@ def test_a_copy_says_it_of_itself() -> None:
     copied = copy.deepcopy(net)
     copied[2].weight.data.add_(1)
     net.state_dict()
-    with pytest.warns(prunecell.PruneWarning, match="the cell '2' were not 0") as said:
+    with pytest.warns(prunecell.PruneWarning, match="cell '2': pruned") as said:
         assert zeros(copied.state_dict()["2.weight"]) >= SHARE
     assert len(said) == 1
 

@@ -134,6 +134,8 @@ def _copied_cell_hook(
     owner: PrunedWeight, module: nn.Module, parameter: str, weight: Any
 ) -> CellHook:
     _mask_copy(owner, weight)
+    if owner.origin is not None and weight is not None:
+        owner.origin.copied(weight)
     return CellHook(owner, module, parameter, weight)
 
 

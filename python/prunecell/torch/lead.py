@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from prunecell.quantizer import PruneCell
 from prunecell.torch.hooks import find
@@ -52,6 +55,28 @@ class Lead:
         one.quantizer._load(merged(one, values_of(cell, tensor), rows), False)
         self._seen = cell._changes
         return True
+
+
+class Origin:
+    """What a weight was copied from."""
+
+    def __init__(self, one: PrunedWeight) -> None:
+        self._one = weakref.ref(one)
+        self._changes = one.quantizer._changes
+        self._version: int | None = None
+
+    def copied(self, weight: Tensor) -> None:
+        """The values of the copy are there."""
+        self._version = None if weight.is_inference() else weight._version
+
+    def is_ahead(self, copied: PrunedWeight) -> bool:
+        """Whether its mask has risen while the copy was written by hand, as an average is."""
+        one, weight = self._one(), copied.weight
+        if one is None or copied.lead is not None or weight is None or weight.is_inference():
+            return False
+        untouched = copied.quantizer._changes == self._changes
+        asked, reached = one.figures.asked, copied.figures.asked
+        return untouched and weight._version != self._version and asked > reached
 
 
 def twin(cell: PruneCell) -> PruneCell:

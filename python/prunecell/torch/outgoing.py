@@ -6,7 +6,7 @@ leave, they are looked at themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from prunecell.warning import warn
@@ -16,12 +16,22 @@ if TYPE_CHECKING:
 
 
 def mask_outgoing(weights: Iterable[PrunedWeight]) -> None:
-    """Masks weights that are about to leave, and warns once about those that had been written."""
-    written = [one.name for one in dict.fromkeys(weights) if one.look()]
+    """Masks weights that are about to leave, and says once what is surely not meant."""
+    leaving = list(dict.fromkeys(weights))
+    written = [one.name for one in leaving if one.look()]
     if written:
-        cells = "the cell" if len(written) == 1 else "the cells"
         warn(
-            f"pruned weights of {cells} {', '.join(map(repr, written))} were not 0: something "
-            "wrote them since they were masked. They leave masked; call model.apply_masks() "
-            "after such writes"
+            f"{_named(written)}: pruned weights were not 0, something wrote them since they were "
+            "masked. They leave masked; call model.apply_masks() after such writes"
         )
+    behind = [one.name for one in leaving if one.is_left_behind()]
+    if behind:
+        warn(
+            f"{_named(behind)}: a copy of a model is written, by no optimizer, as an average is; "
+            "the masks of the model have risen since it was copied, and it leaves with those that "
+            "it has. prunecell.torch.wrap(average).follow(model) gives it those of the model"
+        )
+
+
+def _named(cells: Sequence[str]) -> str:
+    return f"{'cell' if len(cells) == 1 else 'cells'} {', '.join(map(repr, cells))}"

@@ -6,6 +6,7 @@ of the package holds weak references to it.
 
 from __future__ import annotations
 
+import copy
 import operator
 import sys
 import weakref
@@ -36,7 +37,7 @@ from prunecell.torch.enforce import (
     registry,
     watch_before_steps,
 )
-from prunecell.torch.lead import Lead
+from prunecell.torch.lead import Lead, Origin
 from prunecell.torch.slot import Slot
 
 
@@ -98,6 +99,8 @@ class PrunedWeight:
     """What a load in progress brings."""
     lead: Lead | None = None
     """Of an average: what it follows. A copy follows nobody."""
+    origin: Origin | None = None
+    """Of a copy that no optimizer has moved: what it was copied from."""
 
     def __init__(self, request: Request) -> None:
         weight: Any = request.slot.weight
@@ -129,6 +132,13 @@ class PrunedWeight:
         if self.dense is not None:
             watch_before_steps()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> PrunedWeight:
+        new = PrunedWeight.__new__(PrunedWeight)
+        memo[id(self)] = new
+        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        new.origin = Origin(self)
+        return new
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("name", "quantizer", "dense", "index")}
 
@@ -147,6 +157,13 @@ class PrunedWeight:
         """Takes mask and schedule of what it follows, if they have changed."""
         if self.lead is not None and not self.compressed and self.lead.take(self):
             self.enforce()
+
+    def is_left_behind(self) -> bool:
+        """Whether it is an average that follows nobody; asked once, it is not again."""
+        if self.origin is None or not self.origin.is_ahead(self):
+            return False
+        self.origin = None
+        return True
 
     def exchange(self, quantizer: PruneCell) -> None:
         """Another quantizer prunes the weight from now on; its mask is still to come."""
@@ -387,6 +404,7 @@ class PrunedWeight:
 
     def stepped(self, weight: Tensor) -> None:
         """An optimizer has moved the weight, and it is masked again."""
+        self.origin = None
         self._see(weight)
         self._proven = True
 
