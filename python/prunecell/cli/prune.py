@@ -23,6 +23,7 @@ from prunecell.cli.tensors import (
     other_entries,
     writing,
 )
+from prunecell.keys import Keys
 from prunecell.parameters import FILLERS
 from prunecell.report import terminal
 
@@ -33,7 +34,7 @@ prunecell prune weights.npz sparse.npz --threshold 0.5 --filler Random --seed 7
 prunecell prune model.safetensors small.safetensors --config layers.ini
 """
 _DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0}
-# What a model of prunecell.torch keeps beside a weight while it trains.
+# What a model of prunecell.torch keeps beside a weight, or beside one that has another name here.
 _TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
 
 
@@ -128,7 +129,8 @@ def _say_what_is_lost(source: Source, kind: str) -> None:
 
 def _without_training_state(source: Source) -> dict[str, Listed]:
     """The tensors that are written: masks of a training run would not fit the pruned weights."""
-    stale = [name for name in source.tensors if name.endswith(_TRAINING)]
+    added = {key for name in source.tensors for key in Keys.beside(name).added}
+    stale = [name for name in source.tensors if name.endswith(_TRAINING) or name in added]
     if stale:
         console.complain(
             "prunecell prune",

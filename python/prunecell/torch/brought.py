@@ -11,11 +11,11 @@ from torch import Tensor
 
 from prunecell import _core
 from prunecell._core import InvalidArgument, InvalidType, Mask
+from prunecell.keys import Keys
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
 from prunecell.torch.enforce import DTYPES, alike, check_dtype
 from prunecell.torch.load_options import masks_are_kept, parameters_are_kept
-from prunecell.torch.slot import Keys
 from prunecell.torch.state import decode, merged
 
 if TYPE_CHECKING:

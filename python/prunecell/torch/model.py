@@ -10,6 +10,7 @@ from torch import nn
 from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, WrongState
 from prunecell.cells import Cell
+from prunecell.keys import WEIGHT
 from prunecell.quantizer import PruneCell
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.follow import follow
@@ -18,7 +19,7 @@ from prunecell.torch.layer import Layer
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.rewind import rewind
-from prunecell.torch.slot import WEIGHT, Slot
+from prunecell.torch.slot import Slot
 from prunecell.warning import warn
 
 

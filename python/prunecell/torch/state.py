@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
+from prunecell.keys import Keys
 from prunecell.parameters import FILLERS, MODES
 from prunecell.torch.enforce import alike
 from prunecell.torch.outgoing import mask_outgoing
-from prunecell.torch.slot import Keys
 
 if TYPE_CHECKING:
     from prunecell.quantizer import PruneCell

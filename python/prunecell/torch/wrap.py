@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument, InvalidType
 from prunecell.cells import Cell, Embedding, Fc
+from prunecell.keys import WEIGHT
 from prunecell.torch import whole_save
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.hooks import read_by
 from prunecell.torch.kinds import cells_of, is_matrix, present, tables
 from prunecell.torch.layer import Layer
 from prunecell.torch.model import Model
-from prunecell.torch.slot import WEIGHT, Slot
+from prunecell.torch.slot import Slot
 from prunecell.torch.whole_load import pruned_in, watch, watch_part
 
 Selection = str | Iterable[str] | Callable[[str, Tensor], bool]
