@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from prunecell import _core
 from prunecell._core import Figures, InvalidType, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.ops import empty_twin
-from prunecell.parameters import UNUSED, Parameters
+from prunecell.parameters import UNUSED, Keywords, Parameters
 from prunecell.saved_state import check_state
 from prunecell.warning import warn
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 Array = Any
@@ -109,7 +112,7 @@ class PruneCell:
     quant_mode = _Parameter["str | None"]()
     range = _Parameter["int | None"]()
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, **parameters: Unpack[Keywords]) -> None:
         self._parameters = parse(parameters)
         self._core = _core.PruneCell(self._parameters.as_dict())
         self._unused = {name: parameters.get(name) for name in UNUSED}
@@ -123,9 +126,13 @@ class PruneCell:
         self._warn_about_parameters()
 
     @classmethod
-    def from_zeros(cls, **parameters: Any) -> PruneCell:
+    def from_zeros(cls, **parameters: Unpack[Keywords]) -> PruneCell:
         """A cell whose mask is the zeros that the weights have: fine-tuning of sparse models."""
-        rule = {"prune_mode": "Static", "prune_filler": "IterNonStruct", "threshold": 0}
+        rule: Keywords = {
+            "prune_mode": "Static",
+            "prune_filler": "IterNonStruct",
+            "threshold": 0,
+        }
         return cls(**(rule | parameters))
 
     # Tensors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from prunecell import InvalidArgument, PruneCell, UnreachableThreshold
 from prunecell.cli import console, plan
@@ -92,7 +93,7 @@ def _cell(arguments: argparse.Namespace) -> PruneCell:
     if arguments.threshold is None:
         raise UsageError("expected --threshold SHARE or --config INI")
     given = {name: getattr(arguments, name) for name in _DEFAULTS}
-    values = {name: _DEFAULTS[name] if v is None else v for name, v in given.items()}
+    values: dict[str, Any] = {n: _DEFAULTS[n] if v is None else v for n, v in given.items()}
     try:
         return PruneCell(
             prune_mode="Static",
