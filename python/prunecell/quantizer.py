@@ -100,17 +100,17 @@ class PruneCell:
     Figures(asked=0.3, reached=0.4, zeros=4 of 10, level=334, overshoot=0.1)
     """
 
-    prune_mode = _Parameter[str]()
-    prune_filler = _Parameter[str]()
-    threshold = _Parameter[float]()
-    delta = _Parameter[float]()
-    start = _Parameter[float]()
-    stepsize = _Parameter[int]()
-    gamma = _Parameter[float]()
-    in_place = _Parameter[bool]()
-    seed = _Parameter[int]()
-    quant_mode = _Parameter["str | None"]()
-    range = _Parameter["int | None"]()
+    prune_mode: _Parameter[str] = _Parameter[str]()
+    prune_filler: _Parameter[str] = _Parameter[str]()
+    threshold: _Parameter[float] = _Parameter[float]()
+    delta: _Parameter[float] = _Parameter[float]()
+    start: _Parameter[float] = _Parameter[float]()
+    stepsize: _Parameter[int] = _Parameter[int]()
+    gamma: _Parameter[float] = _Parameter[float]()
+    in_place: _Parameter[bool] = _Parameter[bool]()
+    seed: _Parameter[int] = _Parameter[int]()
+    quant_mode: _Parameter[str | None] = _Parameter["str | None"]()
+    range: _Parameter[int | None] = _Parameter["int | None"]()
 
     def __init__(self, **parameters: Unpack[Keywords]) -> None:
         self._parameters = parse(parameters)

@@ -99,7 +99,8 @@ class CellHook:
     def __init__(
         self, owner: PrunedWeight, module: nn.Module, parameter: str, weight: Tensor | None
     ) -> None:
-        self.owner, self.parameter = owner, parameter
+        self.owner: PrunedWeight = owner
+        self.parameter: str = parameter
         self._module = weakref.ref(module)
         owner.adopt(Slot(module, parameter), weight)
 

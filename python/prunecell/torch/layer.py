@@ -26,7 +26,7 @@ class Layer:
     name = ""
     coverage: Coverage | None = None
     """Of the model that was wrapped last."""
-    is_pruned = False
+    is_pruned: bool = False
     """Whether a quantizer was attached here and is not taken off; its module may be no more."""
 
     def __init__(self, slot: Slot) -> None:

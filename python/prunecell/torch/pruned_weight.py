@@ -104,10 +104,10 @@ class PrunedWeight:
 
     def __init__(self, request: Request) -> None:
         weight: Any = request.slot.weight
-        self.name = request.name
-        self.quantizer = request.quantizer
+        self.name: str = request.name
+        self.quantizer: PruneCell = request.quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
-        self.index = self.quantizer._add(tuple(weight.shape), self.name)
+        self.index: int = self.quantizer._add(tuple(weight.shape), self.name)
         self._begin()
         self._slots.append(request.slot)
         if request.lead is not None:

@@ -18,7 +18,7 @@ class Slot:
 
     def __init__(self, module: nn.Module, parameter: str = WEIGHT) -> None:
         self.module: Callable[[], Any] = weakref.ref(module)  # None: gone
-        self.parameter = parameter
+        self.parameter: str = parameter
 
     @property
     def gone(self) -> bool:
