@@ -20,12 +20,15 @@ std::string shape_text(const Shape& shape) {
 }  // namespace
 
 std::size_t PruneCell::add_tensor(Shape shape, std::string name) {
-  Tensor tensor;
-  tensor.figures.size = element_count(shape);
-  tensor.shape = std::move(shape);
-  tensor.name = std::move(name);
-  tensors_.push_back(std::move(tensor));
-  return tensors_.size() - 1;
+  auto free = std::ranges::find_if(tensors_, &Tensor::dropped);
+  if (free == tensors_.end() || pending_)  // a rebuild under way knows tensors by their numbers
+    free = tensors_.emplace(tensors_.end());
+  free->figures = {.size = element_count(shape)};
+  free->shape = std::move(shape);
+  free->name = std::move(name);
+  free->initialized = free->dropped = false;
+  if (free->mask) *free->mask = Mask(free->shape);  // where it lies: mask() has handed out its address
+  return std::size_t(free - tensors_.begin());
 }
 
 void PruneCell::drop_tensor(std::size_t tensor) {

@@ -29,6 +29,10 @@ _IDLE_LIMIT = 1000
 class TensorSource(Protocol):
     """Where the memory of one tensor is found when a call needs it."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether its owner is no more."""
+
     def arrays(self) -> CellArrays | None:
         """The memory as it is now; None where its owner is gone."""
 
@@ -160,9 +164,18 @@ class PruneCell:
         self._biases.append(biases)
 
     def _add(self, shape: tuple[int, ...], name: str) -> int:
-        """Adds a tensor whose memory a source in `_sources` is going to tell."""
-        self._held.append((None, None, None))
-        return self._core.add_tensor(shape, name)
+        """Adds a tensor whose memory a source in `_sources` is going to tell.
+
+        Its number may be that of one that is gone.
+        """
+        for number, source in self._sources.items():
+            if source.gone:
+                self._core.drop_tensor(number)
+        number = self._core.add_tensor(shape, name)
+        if number == len(self._held):
+            self._held.append((None, None, None))
+        self._custom.discard(number)
+        return number
 
     # Training
 

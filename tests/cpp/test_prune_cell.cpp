@@ -345,6 +345,20 @@ TEST_CASE("a dropped tensor takes no further part, the others keep their numbers
   CHECK_THROWS_AS(run.cell.drop_tensor(2), InvalidArgument);
 }
 
+TEST_CASE("the number of a dropped tensor is given anew, and the new one starts like any") {
+  Trained run(gradual(), two_tensors());
+  run.initialize();
+  run.cell.drop_tensor(0);
+  CHECK(run.cell.add_tensor({3, 5}, "another") == 0);
+  CHECK(run.cell.tensor_count() == 2);
+  CHECK(run.cell.shape(0) == Shape{3, 5});
+  CHECK(run.cell.tensor_name(0) == "another");
+  CHECK(run.cell.mask(0)->shape() == Shape{3, 5});
+  CHECK(run.cell.mask(0)->zeros() == 0);
+  CHECK(!run.cell.initialized());
+  CHECK(run.cell.add_tensor({4}) == 2);
+}
+
 TEST_CASE("back_propagate needs no weights") {
   Trained run(gradual(), two_tensors());
   run.initialize();

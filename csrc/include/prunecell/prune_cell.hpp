@@ -78,12 +78,13 @@ class PruneCell {
   /// Throws InvalidArgument, see validate().
   explicit PruneCell(const Parameters& parameters) : schedule_(parameters) {}
 
-  /// Registers a tensor and returns its number. `name` stands in errors; where it is given, the seed of the
-  /// Random filler is derive_seed(seed, name). A tensor added to an initialized cell gets its mask, at the
-  /// current threshold, by the next initialize().
+  /// Registers a tensor and returns its number: that of a dropped one, where there is one. `name` stands in errors;
+  /// where it is given, the seed of the Random filler is derive_seed(seed, name). A tensor added to an initialized
+  /// cell gets its mask, at the current threshold, by the next initialize().
   std::size_t add_tensor(Shape shape, std::string name = {});
 
-  /// The tensor takes no further part: its memory is gone. The others keep their numbers, and calls still list it.
+  /// The tensor takes no further part: its memory is gone. The others keep their numbers, and calls still list it
+  /// until its number is given anew.
   void drop_tensor(std::size_t tensor);
 
   /// Builds and applies the masks of tensors that have none yet; changes nothing for the others.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from prunecell.quantizer import PruneCell
+from prunecell.quantizer import PruneCell, TensorSource
 from prunecell.torch.hooks import find
 from prunecell.torch.slot import Slot
 from prunecell.torch.state import merged, values_of
@@ -23,6 +23,7 @@ class Lead:
         self.slot = slot
         self._cell: PruneCell | None = None  # held, since it outlives its model
         self._tensor = 0
+        self._source: TensorSource | None = None  # which has that number as long as it is followed
         self._seen = -1
 
     @property
@@ -39,18 +40,20 @@ class Lead:
         leader = find(self.slot)
         if leader is not None:
             leader.followers.add(one)
-            if leader.quantizer is not self._cell:
-                self._cell, self._tensor, self._seen = leader.quantizer, leader.index, -1
+            source = leader.quantizer._sources[leader.index]
+            if source is not self._source:
+                self._cell, self._tensor = leader.quantizer, leader.index
+                self._source, self._seen = source, -1
         cell, tensor = self._cell, self._tensor
         if leader is None:
             self._cell = None  # this is the last time
         if cell is None or cell._changes == self._seen:
             return False
-        mask = cell._core.mask(tensor)
-        if leader is None and mask is None:
-            return False  # dropped with its weight
+        if cell._sources[tensor] is not self._source:
+            return False  # its number is that of another by now
         if cell._parameters != one.quantizer._parameters:
             one.exchange(twin(cell))
+        mask = cell._core.mask(tensor)
         rows = None if mask is None else mask.saved()
         one.quantizer._load(merged(one, values_of(cell, tensor), rows), False)
         self._seen = cell._changes

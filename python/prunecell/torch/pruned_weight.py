@@ -73,6 +73,11 @@ class _Source:
     def __reduce__(self) -> tuple[Any, ...]:
         return (_Source, ())
 
+    @property
+    def gone(self) -> bool:
+        owner = self._owner()
+        return owner is None or owner.gone
+
     def arrays(self) -> CellArrays | None:
         owner = self._owner()
         return None if owner is None or owner.gone else owner.arrays()
