@@ -75,6 +75,7 @@ def parse(given: dict[str, Any]) -> Parameters:
         gamma=_number("gamma", values["gamma"]),
         in_place=values["in_place"],
         seed=_bounded("seed", values["seed"], 64),
+        ties=_word("ties", values["ties"]),
     )
 
 

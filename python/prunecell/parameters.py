@@ -7,6 +7,7 @@ from typing import Any
 
 MODES = ("Identity", "Static", "Gradual")
 FILLERS = ("None", "Random", "IterNonStruct")
+TIES = ("prune", "keep")
 QUANT_MODES = ("Default", "Symmetric", "Asymmetric", "FullRange")
 
 
@@ -23,6 +24,7 @@ class Parameters:
     gamma: float = 0.05
     in_place: bool = True
     seed: int = 0
+    ties: str = "prune"
 
     def as_dict(self) -> dict[str, Any]:
         """All parameters by name."""
