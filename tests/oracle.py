@@ -117,7 +117,7 @@ def iter_nonstruct(
 def _unreachable(mags: NDArray[Any], wanted: int, delta: float) -> UnreachableError:
     inside = within(mags, limit(delta, MAX_LEVEL))
     outside = mags[~inside]
-    nan, inf = int(np.isnan(outside).sum()), int(np.isinf(outside).sum())
+    nan, inf = int(np.isnan(outside).sum()), int((outside > np.finfo(np.float32).max).sum())
     return UnreachableError(wanted, int(inside.sum()), nan, inf, outside.size - nan - inf)
 
 

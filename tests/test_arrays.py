@@ -54,6 +54,7 @@ class Refusing(Versioned):
         raise BufferError("the memory lies elsewhere")
 
 
+NUMPY_LENDS_READ_ONLY = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 PRODUCERS = [Versioned, Unversioned, Learning]
 DLPACK_DTYPES = ["float16", "float32", "float64"]  # numpy cannot export ml_dtypes' bfloat16
 
@@ -72,6 +73,7 @@ def test_dlpack_memory_is_viewed(shape: tuple[int, ...], dtype: str, producer: A
     assert np.array_equal(bits(weights), bits(oracle.applied(before, expected.kept)))
 
 
+@pytest.mark.skipif(not NUMPY_LENDS_READ_ONLY, reason="numpy refuses itself")
 def test_the_read_only_flag_of_dlpack_is_honoured() -> None:
     weights = axes.weights("normal", "float32", 50)
     weights.flags.writeable = False
@@ -125,8 +127,9 @@ def test_memory_with_gaps_is_refused(view: Any) -> None:
     array = view(np.ones((8, 12), dtype=np.float32))
     with pytest.raises(prunecell.InvalidArgument, match="C-contiguous"):
         prunecell.build_mask(array)
-    with pytest.raises(prunecell.InvalidArgument, match="expected dense memory"):
-        prunecell.build_mask(Versioned(array))
+    if array.flags.writeable or NUMPY_LENDS_READ_ONLY:
+        with pytest.raises(prunecell.InvalidArgument, match="expected dense memory"):
+            prunecell.build_mask(Versioned(array))
 
 
 def test_numpy_arrays_are_c_contiguous() -> None:

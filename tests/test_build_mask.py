@@ -247,6 +247,7 @@ def problems(draw: st.DrawFn) -> tuple[Array, float, float, Array | None]:
 
 @settings(max_examples=400)
 @given(problems())
+@example((np.array([1e300, -4e38]), 0.5, 0.001, None))
 def test_any_weights_any_threshold_any_delta(
     problem: tuple[Array, float, float, Array | None],
 ) -> None:

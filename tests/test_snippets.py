@@ -15,6 +15,8 @@ from prunecell import config
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NEED_A_GPU = {"docs/cuda.md"}
+RECIPES = "docs/recipes.md"  # with packages that .ci/recipes installs, and what they warn of
+NEED_A_PACKAGE = re.compile(r"^(?:import|from) (peft|schedulefree|timm|lightning)\b", re.MULTILINE)
 NEED_TORCH = re.compile(r"^import torch$|prunecell\.torch", re.MULTILINE)
 TEMPLATES = ["residual.ini.tpl"]  # that INI files of the pages use
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -42,12 +44,18 @@ def written_in(language: str) -> list[object]:
         pytest.param(
             block,
             id=f"{block.page}:{block.line}",
-            marks=[pytest.mark.gpu] if block.page in NEED_A_GPU else [],
+            marks=marks(block.page),
         )
         for page in PAGES
         for block in blocks(page)
         if block.language == language
     ]
+
+
+def marks(page: str) -> list[pytest.MarkDecorator]:
+    gpu = [pytest.mark.gpu] if page in NEED_A_GPU else []
+    others = pytest.mark.filterwarnings("ignore", "error::prunecell.PruneWarning")
+    return [*gpu, others] if page == RECIPES else gpu
 
 
 @pytest.fixture
@@ -72,6 +80,8 @@ def test_code_stands_in_fences_that_name_its_language(page: Path) -> None:
 def test_python_runs(block: Block) -> None:
     if NEED_TORCH.search(block.text):
         pytest.importorskip("torch")
+    for package in NEED_A_PACKAGE.findall(block.text):
+        pytest.importorskip(package)
     place = "\n" * block.line  # so that a traceback tells the line of the page
     exec(compile(place + block.text, block.page, "exec"), {"__name__": "__main__"})
 

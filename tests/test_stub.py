@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prunecell import _core
 
@@ -120,6 +121,8 @@ def test_everything_of_a_level_search_is_documented() -> None:
 
 def test_mypy_accepts_the_package() -> None:
     pytest.importorskip("torch", reason="the adapter is checked against the real torch")
+    if int(np.__version__.split(".")[0]) < 2:
+        pytest.skip("the types of older numpys are less known")
     mypy = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml"]
     done = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

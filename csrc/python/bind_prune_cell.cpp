@@ -176,6 +176,8 @@ auto asks(Read read) {
 
 void bind_prune_cell(py::module_& module) {
   py::class_<Figures>(module, "Figures", "Sparsity of one tensor.")
+      .def(py::init<std::int64_t, std::int64_t, std::int64_t, float>(), py::arg("size"), py::arg("zeros"),
+           py::arg("level"), py::arg("asked"))
       .def_readonly("size", &Figures::size, "Number of weights.")
       .def_readonly("zeros", &Figures::zeros, "Number of pruned weights.")
       .def_readonly("level", &Figures::level, "Delta steps that IterNonStruct took at the last rebuild.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 from prunecell._core import InvalidArgument, InvalidType
@@ -49,7 +50,7 @@ def _word(name: str, value: object) -> str:
     raise _wrong_type(name, "a word", value)
 
 
-def parse(given: dict[str, Any]) -> Parameters:
+def parse(given: Mapping[str, Any]) -> Parameters:
     """Typed parameters from keywords.
 
     Raises:
@@ -104,7 +105,7 @@ def parse_batch_size(value: object) -> int:
     return _bounded("batch_size", value, 63)
 
 
-def _check_unused(given: dict[str, Any]) -> None:
+def _check_unused(given: Mapping[str, Any]) -> None:
     mode = given.get("quant_mode")
     if mode is not None and _word("quant_mode", mode) not in QUANT_MODES:
         raise InvalidArgument(f"quant_mode: expected one of {', '.join(QUANT_MODES)}, got {mode!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 MODES = ("Identity", "Static", "Gradual")
 FILLERS = ("None", "Random", "IterNonStruct")
@@ -29,6 +29,23 @@ class Parameters:
     def as_dict(self) -> dict[str, Any]:
         """All parameters by name."""
         return asdict(self)
+
+
+class Keywords(TypedDict, total=False):
+    """All parameters as keywords, for type checkers and editors."""
+
+    prune_mode: Literal["Identity", "Static", "Gradual"]
+    prune_filler: Literal["None", "Random", "IterNonStruct"]
+    threshold: float
+    delta: float
+    start: float
+    stepsize: int
+    gamma: float
+    in_place: bool
+    seed: int
+    ties: Literal["prune", "keep"]
+    quant_mode: str | None
+    range: int | None
 
 
 UNUSED = ("quant_mode", "range")

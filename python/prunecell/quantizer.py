@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from prunecell._core import Figures, InvalidType, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.dying import known_updates, warn_of_dead
 from prunecell.ops import empty_twin
-from prunecell.parameters import UNUSED, Parameters
+from prunecell.parameters import UNUSED, Keywords, Parameters
 from prunecell.saved_state import check_state
 from prunecell.warning import warn
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 Array = Any
@@ -104,20 +107,20 @@ class PruneCell:
     Figures(asked=0.3, reached=0.4, zeros=4 of 10, level=334, overshoot=0.1)
     """
 
-    prune_mode = _Parameter[str]()
-    prune_filler = _Parameter[str]()
-    threshold = _Parameter[float]()
-    delta = _Parameter[float]()
-    start = _Parameter[float]()
-    stepsize = _Parameter[int]()
-    gamma = _Parameter[float]()
-    in_place = _Parameter[bool]()
-    seed = _Parameter[int]()
-    ties = _Parameter[str]()
-    quant_mode = _Parameter["str | None"]()
-    range = _Parameter["int | None"]()
+    prune_mode: _Parameter[str] = _Parameter[str]()
+    prune_filler: _Parameter[str] = _Parameter[str]()
+    threshold: _Parameter[float] = _Parameter[float]()
+    delta: _Parameter[float] = _Parameter[float]()
+    start: _Parameter[float] = _Parameter[float]()
+    stepsize: _Parameter[int] = _Parameter[int]()
+    gamma: _Parameter[float] = _Parameter[float]()
+    in_place: _Parameter[bool] = _Parameter[bool]()
+    seed: _Parameter[int] = _Parameter[int]()
+    ties: _Parameter[str] = _Parameter[str]()
+    quant_mode: _Parameter[str | None] = _Parameter["str | None"]()
+    range: _Parameter[int | None] = _Parameter["int | None"]()
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, **parameters: Unpack[Keywords]) -> None:
         self._parameters = parse(parameters)
         self._core = _core.PruneCell(self._parameters.as_dict())
         self._unused = {name: parameters.get(name) for name in UNUSED}
@@ -127,13 +130,18 @@ class PruneCell:
         self._custom: set[int] = set()  # tensors whose masks were set, not built by the filler
         self._told: set[tuple[int, bool]] = set()  # see warn_of_dead
         self._updates = 0
+        self._changes = 0  # of schedule and masks, for those who follow them
         self._warned = False
         self._warn_about_parameters()
 
     @classmethod
-    def from_zeros(cls, **parameters: Any) -> PruneCell:
+    def from_zeros(cls, **parameters: Unpack[Keywords]) -> PruneCell:
         """A cell whose mask is the zeros that the weights have: fine-tuning of sparse models."""
-        rule = {"prune_mode": "Static", "prune_filler": "IterNonStruct", "threshold": 0}
+        rule: Keywords = {
+            "prune_mode": "Static",
+            "prune_filler": "IterNonStruct",
+            "threshold": 0,
+        }
         return cls(**(rule | parameters))
 
     # Tensors
@@ -247,6 +255,7 @@ class PruneCell:
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
         self._core.set_mask(number, mask)
         self._custom.add(number)
+        self._changes += 1
         self._enforce(arrays)
 
     def get_current_threshold(self) -> float:
@@ -278,6 +287,9 @@ class PruneCell:
         """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
         if not self._core.initialized:
             raise WrongState("state_dict: the cell is not initialized, call initialize first")
+        return self._save()
+
+    def _save(self) -> dict[str, Any]:
         state = self._core.save()
         for number, tensor in enumerate(state["tensors"]):
             tensor["custom"] = number in self._custom
@@ -303,6 +315,7 @@ class PruneCell:
     def _load(self, state: dict[str, Any], keep_parameters: bool) -> None:
         """Without enforcing the masks."""
         self._core.load(state, keep_parameters)
+        self._changes += 1
         tensors = enumerate(state["tensors"])
         self._custom = {number for number, tensor in tensors if tensor.get("custom", False)}
 
@@ -397,6 +410,7 @@ def start(cells: list[PruneCell], *, reset: bool = False) -> list[PruneCell]:
     for cell in cells:
         if reset:
             cell._custom.clear()
+        cell._changes += 1
         cell._written()
     return [cells[number] for number in news]
 
@@ -408,6 +422,7 @@ def update(cells: list[PruneCell], batch_size: int) -> None:
     news = _core.update(calls, size)
     for cell, (_, arrays) in zip(cells, calls, strict=True):
         cell._updates += 1
+        cell._changes += 1
         if arrays and cell._sources:
             cell._written()
     warn_of_dead(known_updates(cells[number] for number in news))
@@ -418,5 +433,6 @@ def end_epoch(cells: list[PruneCell]) -> None:
     news = _core.end_epoch([(cell._core, cell._arrays()) for cell in cells])
     for cell in cells:
         cell._updates += 1
+        cell._changes += 1
         cell._written()
     warn_of_dead(known_updates(cells[number] for number in news))

@@ -7,8 +7,8 @@ import warnings
 
 __all__ = ["PruneWarning", "warn"]
 
-# Those whose frames lie between us and the caller: torch's, where a hook warns.
-_BETWEEN = {__name__.split(".")[0], "torch", "contextlib"}
+# Those whose frames lie between us and the caller: torch's, where a hook warns, and who copies.
+_BETWEEN = {__name__.split(".")[0], "torch", "contextlib", "copy"}
 
 
 class PruneWarning(UserWarning):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from prunecell.cli.tensors import torchload, torchpickle
 from running import Run
 
 torch = pytest.importorskip("torch")
+OLD_TORCH = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 8)
 
 
 @pytest.mark.parametrize("form", [zipped, old])
@@ -54,6 +56,7 @@ def test_what_older_versions_wrote_is_read(tmp_path: Path) -> None:
     rebuild = name("torch._utils", "_rebuild_tensor")
     rebuilt = call(rebuild, storage(text("0")), b"K\x00", size, size)
     of_python_2 = call(ORDERED, listed([listed([text("w"), rebuilt])]))
+    by_torch(zipped(of_python_2))
     assert loaded(tmp_path / "a.pt", zipped(of_python_2))["w"].shape == (2, 2)
 
 
@@ -118,6 +121,15 @@ def tied() -> Any:
     return torch.nn.Sequential(one, other).state_dict()
 
 
+def by_torch(raw: bytes) -> Any:
+    try:
+        return torch.load(io.BytesIO(raw), weights_only=True)
+    except pickle.UnpicklingError:
+        if OLD_TORCH:
+            pytest.skip("this torch reads less")
+        raise
+
+
 def with_attribute(made: Any) -> Any:
     made.note = {"sizes": [torch.Size([1, 2])]}
     return made
@@ -159,6 +171,8 @@ FORMS = [(what, new) for what in GENUINE for new in (True, False) if new or "old
 @pytest.mark.parametrize(("what", "new"), FORMS)
 def test_whatever_torch_reads_of_its_own_is_read(what: str, new: bool, tmp_path: Path) -> None:
     buffer = io.BytesIO()
+    if OLD_TORCH and "old form" in what:
+        pytest.skip("this torch saves no such types")
     torch.save(GENUINE[what](), buffer, _use_new_zipfile_serialization=new)
-    expected = torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
+    expected = by_torch(buffer.getvalue())
     assert repr(loaded(tmp_path / "a.pt", buffer.getvalue())) == repr(expected)

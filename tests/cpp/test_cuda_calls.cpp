@@ -150,7 +150,7 @@ TEST_CASE("an unreachable threshold writes nothing for any tensor of its call, a
   rebuild_and_apply({.device = first_device, .ticket = &ticket}, jobs, {});
   CHECK_THROWS_WITH_AS(ticket.wait(),
                        "tensor 'conv2': threshold 0.6 asks for 24 of 40 weights, but only 0 lie within any multiple of "
-                       "delta 0.01; out of reach are 40 NaN, 0 Inf and 0 finite weights",
+                       "delta 0.01; out of reach are 40 NaN, 0 Inf in float32 and 0 finite weights",
                        UnreachableThreshold);
   CHECK(masks[0].zeros() == 0);
   CHECK(weights[0].read().bytes() == good.bytes());

@@ -86,7 +86,7 @@ TEST_CASE("what is out of reach is told apart") {
   CHECK_THROWS_WITH_AS(
       search_in_parts(weights, 2, 0.5f, 1e-21f),
       "LevelSearch: threshold 0.5 asks for 3 of 6 weights, but only 1 lie within any multiple of delta "
-      "1e-21; out of reach are 2 NaN, 1 Inf and 2 finite weights",
+      "1e-21; out of reach are 2 NaN, 1 Inf in float32 and 2 finite weights",
       UnreachableThreshold);
 }
 

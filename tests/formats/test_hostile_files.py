@@ -64,7 +64,9 @@ def test_mutated_files_are_refused_or_loaded_within_a_memory_limit(
     assert refused > 350 and loaded > 10
 
 
-@pytest.mark.parametrize("header", [b'{"w":[' + b"[]," * 5_000_000 + b"[]]}", b"[" * (15 << 20)])
+@pytest.mark.parametrize(
+    "header", [b'{"w":[' + b"[]," * 5_000_000 + b"[]]}", b"[" * (15 << 20)], ids=["wide", "deep"]
+)
 def test_headers_made_to_cost_memory_cost_little(header: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(container(header))
     program = (

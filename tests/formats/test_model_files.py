@@ -154,3 +154,11 @@ def test_numpy_arrays_of_a_saved_model_are_its_weights(tmp_path: Path) -> None:
     pruned(net)
     save(net, tmp_path / "x")
     assert np.array_equal(load(tmp_path / "x")["3.weight"], net[3].weight.detach().numpy())
+
+
+def test_a_parameter_that_is_no_weight_is_like_any(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.LSTM(30, 50), nn.MultiheadAttention(32, 2))
+    pruned(net)
+    save(net, tmp_path / "x")
+    assert not [name for name in load_file(tmp_path / "x") if name.endswith("prune_mask")]
+    assert_same_state(load(tmp_path / "x", framework="torch"), net.state_dict())

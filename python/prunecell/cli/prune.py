@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from prunecell import InvalidArgument, PruneCell, UnreachableThreshold
 from prunecell.cli import console, plan
@@ -23,6 +24,7 @@ from prunecell.cli.tensors import (
     other_entries,
     writing,
 )
+from prunecell.keys import Keys
 from prunecell.parameters import FILLERS, TIES
 from prunecell.report import terminal
 
@@ -33,7 +35,7 @@ prunecell prune weights.npz sparse.npz --threshold 0.5 --filler Random --seed 7
 prunecell prune model.safetensors small.safetensors --config layers.ini
 """
 _DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0, "ties": "prune"}
-# What a model of prunecell.torch keeps beside a weight while it trains.
+# What a model of prunecell.torch keeps beside a weight, or beside one that has another name here.
 _TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
 
 
@@ -96,7 +98,7 @@ def _cell(arguments: argparse.Namespace) -> PruneCell:
     if arguments.threshold is None:
         raise UsageError("expected --threshold SHARE or --config INI")
     given = {name: getattr(arguments, name) for name in _DEFAULTS}
-    values = {name: _DEFAULTS[name] if v is None else v for name, v in given.items()}
+    values: dict[str, Any] = {n: _DEFAULTS[n] if v is None else v for n, v in given.items()}
     try:
         return PruneCell(
             prune_mode="Static",
@@ -134,7 +136,8 @@ def _say_what_is_lost(source: Source, kind: str) -> None:
 
 def _without_training_state(source: Source) -> dict[str, Listed]:
     """The tensors that are written: masks of a training run would not fit the pruned weights."""
-    stale = [name for name in source.tensors if name.endswith(_TRAINING)]
+    added = {key for name in source.tensors for key in Keys.beside(name).added}
+    stale = [name for name in source.tensors if name.endswith(_TRAINING) or name in added]
     if stale:
         console.complain(
             "prunecell prune",

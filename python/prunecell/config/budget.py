@@ -10,7 +10,7 @@ class Budget:
     """An amount that may be used up, and the error when it is."""
 
     def __init__(self, limit: int, what: str) -> None:
-        self.left = limit
+        self.left: int = limit
         self._limit = limit
         self._what = what
 

@@ -18,8 +18,8 @@ class Work:
     """What all templates of one INI file may use together."""
 
     def __init__(self) -> None:
-        self.chars = Budget(MAX_TEMPLATE_CHARS, "the templates expand to too much text")
-        self.steps = Budget(MAX_TEMPLATE_STEPS, "the templates take too many steps")
+        self.chars: Budget = Budget(MAX_TEMPLATE_CHARS, "the templates expand to too much text")
+        self.steps: Budget = Budget(MAX_TEMPLATE_STEPS, "the templates take too many steps")
 
 
 @dataclass

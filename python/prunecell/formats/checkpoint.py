@@ -11,9 +11,7 @@ from prunecell.formats import with_torch
 from prunecell.formats.bitmask import PARTS
 from prunecell.formats.pack_reader import PackReader
 from prunecell.formats.pack_writer import PackWriter
-
-# The keys of a pruned cell in a state_dict.
-_MASK, _WEIGHT = "prune_mask", "weight"
+from prunecell.keys import Keys
 
 
 def save(
@@ -50,19 +48,17 @@ def save(
     tensors = _tensors(model)
     tensors_of_torch = all(with_torch.is_tensor(value) for value in tensors.values())
     words = {"format": "pt" if tensors_of_torch else "np"} | (metadata or {})
-    in_file: set[str] = set()
+    owners: dict[str, str] = {}  # of masks that are in the file already, with packed weights
     with PackWriter(path, metadata=words, pack=pack) as file:
         for name, value in tensors.items():
-            cell, _, last = name.rpartition(".")
-            prefix = f"{cell}." if cell else ""
-            if name in in_file:
-                file.add_mask(name, prefix + _WEIGHT)
+            if name in owners:
+                file.add_mask(name, owners[name])
                 continue
-            mask = prefix + _MASK if last == _WEIGHT and prefix + _MASK in tensors else None
+            mask = Keys.beside(name).mask
             free = not any(f"{name}.{part}" in tensors for part in PARTS)
-            beside = None if mask is None else (mask, tensors[mask])
-            if file.add(name, value, mask=beside, pack=free) and mask is not None:
-                in_file.add(mask)
+            beside = (mask, tensors[mask]) if mask in tensors else None
+            if file.add(name, value, mask=beside, pack=free) and beside is not None:
+                owners[mask] = name
 
 
 def load(path: str | os.PathLike[str], *, framework: str = "numpy") -> dict[str, Any]:

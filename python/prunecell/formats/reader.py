@@ -35,11 +35,13 @@ class SafetensorsReader:
     # Reads, not a memory map: a map raises SIGBUS where another process truncates the file.
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._file = open_regular(self.path)
         try:
             self._data_start, raw = self._header()
             data_size = os.fstat(self._file.fileno()).st_size - self._data_start
+            self.entries: dict[str, Entry]
+            self.metadata: dict[str, str]
             self.entries, self.metadata = parse(raw, data_size, self.path)
         except BaseException:
             self._file.close()

@@ -72,7 +72,9 @@ def _shared(request: Request) -> PrunedWeight | None:
     """The attachment of another module that holds the same weight."""
     _check(request.slot, request.name)
     for one in list(registry):
-        if one.weight is request.slot.weight and one.serves_beside(request.slot):
+        if one.weight is not request.slot.weight or not one.serves_beside(request.slot):
+            continue
+        if request.lead is None or (one.lead is not None and request.lead.is_that_of(one.lead)):
             one.check_same(request.name, request.quantizer)
             return one
     return None

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from prunecell import _core
 from prunecell._core import Figures, InvalidArgument, InvalidType, Mask
+from prunecell.keys import Keys
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
 from prunecell.torch.enforce import DTYPES, alike, check_dtype
 from prunecell.torch.load_options import masks_are_kept, parameters_are_kept
-from prunecell.torch.slot import Keys
 from prunecell.torch.state import decode, merged
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def check(
     weight, mask, values, dense = (_tensor(given, key, keys) for key in keys)
     if weight is not None and metadata.get("assign_to_params_buffers"):
         check_dtype(keys.weight, weight)
-    if masks_are_kept():
+    if masks_are_kept() or one.lead is not None:
         return _weights_alone(one, weight, dense, keys)
     if values is None:
         for key in (keys.mask, keys.dense):
@@ -85,7 +85,7 @@ def check(
         _check_shape(keys.mask, one.mask.saved().shape, mask)
     if one.dense is not None and not decoded["in_place"]:
         _check_shape(keys.dense, one.weight.shape, dense)
-    saved = merged(one, decoded, mask)
+    saved = merged(one, decoded, None if mask is None else mask.detach().cpu().numpy())
     trial = one.quantizer._core.copy()
     try:
         trial.load(saved, parameters_are_kept())

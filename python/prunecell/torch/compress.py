@@ -11,6 +11,7 @@ from prunecell._core import WrongState
 from prunecell.torch.enforce import DTYPES
 from prunecell.torch.hooks import attached_to, find
 from prunecell.torch.model import Model
+from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.packed_weight import (
     Packed,
     PackedWeight,
@@ -65,8 +66,7 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     bytes_of: dict[str, tuple[int, int]] = {}
     slots = wrap(module, embeddings=True).slots
     attached = [one for slot in slots.values() if (one := find(slot)) is not None]
-    for one in attached:
-        one.mask_again()  # a step that raised may have left it whole
+    mask_outgoing(attached)
     needed = _needed_dense(module, set(slots.values()))
     for name, slot in slots.items():
         weight = slot.weight

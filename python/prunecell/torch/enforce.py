@@ -111,7 +111,7 @@ class GradientHook:
     __slots__ = ("owner",)
 
     def __init__(self, owner: weakref.ref[PrunedWeight]) -> None:
-        self.owner = owner
+        self.owner: weakref.ref[PrunedWeight] = owner
 
     def __call__(self, parameter: Tensor) -> None:
         """Masks the gradient that has just been accumulated."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from prunecell._core import WrongState
 from prunecell.torch import load, state
 from prunecell.torch.enforce import mask_tensors
+from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.slot import Slot
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def install(one: PrunedWeight, slot: Slot) -> None:
 def install_holder(one: PrunedWeight, module: Any) -> None:
     """Has a module that shares the weight, and is no cell of it, see pruned weights only."""
     uninstall(one, module)
-    hook = HolderHook(one, module)
-    module.register_forward_pre_hook(hook, prepend=True)  # before what computes from the weight
-    module.register_state_dict_pre_hook(hook)
+    before_what_computes_from_it = HolderHook(one, module, leaves=False)
+    module.register_forward_pre_hook(before_what_computes_from_it, prepend=True)
+    module.register_state_dict_pre_hook(HolderHook(one, module, leaves=True))
     if any(own is one.weight for own in module._parameters.values()):
         follow_moves(one, module)
 
@@ -98,12 +99,13 @@ class CellHook:
     def __init__(
         self, owner: PrunedWeight, module: nn.Module, parameter: str, weight: Tensor | None
     ) -> None:
-        self.owner, self.parameter = owner, parameter
+        self.owner: PrunedWeight = owner
+        self.parameter: str = parameter
         self._module = weakref.ref(module)
         owner.adopt(Slot(module, parameter), weight)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self.owner.mask_again()
+        mask_outgoing([self.owner])
         module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
         weight = module._parameters.get(self.parameter)
         return (_copied_cell_hook, (self.owner, module, self.parameter, weight))
@@ -114,7 +116,7 @@ class CellHook:
             return
         if self._module() is not module and self._is_on_replica(module):
             return
-        self.owner.before_forward(module._parameters.get(self.parameter))
+        self.owner.before_forward(module._parameters.get(self.parameter), module.training)
 
     def _is_on_replica(self, module: nn.Module) -> bool:
         """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
@@ -133,6 +135,8 @@ def _copied_cell_hook(
     owner: PrunedWeight, module: nn.Module, parameter: str, weight: Any
 ) -> CellHook:
     _mask_copy(owner, weight)
+    if owner.origin is not None and weight is not None:
+        owner.origin.copied(weight)
     return CellHook(owner, module, parameter, weight)
 
 
@@ -148,7 +152,8 @@ class HolderHook:
     A copy of such a module without the cells is an ordinary module: the hook holds nothing.
     """
 
-    def __init__(self, owner: PrunedWeight | None, module: nn.Module) -> None:
+    def __init__(self, owner: PrunedWeight | None, module: nn.Module, *, leaves: bool) -> None:
+        self._leaves = leaves
         self._owner = (lambda: None) if owner is None else weakref.ref(owner)
         self._module = weakref.ref(module)
         if owner is not None:
@@ -163,16 +168,18 @@ class HolderHook:
         owner, module = self.owner, self._module()
         weight = None
         if owner is not None and holds(module, owner.weight):
-            owner.mask_again()
+            mask_outgoing([owner])
             weight = owner.weight
-        return (_copied_holder_hook, (owner, module, weight))
+        return (_copied_holder_hook, (owner, module, weight, self._leaves))
 
     def __call__(self, *_: Any) -> None:
         """Before a forward or a state_dict of the module."""
         if torch.compiler.is_compiling():
             return
         owner = self.owner
-        if owner is not None:
+        if owner is not None and self._leaves:
+            mask_outgoing([owner])
+        elif owner is not None:
             owner.mask_again()
 
 
@@ -189,10 +196,12 @@ def holds(module: Any, weight: Any) -> bool:
     return any(one is weight for one in read_by(module))
 
 
-def _copied_holder_hook(owner: PrunedWeight | None, module: nn.Module, weight: Any) -> HolderHook:
+def _copied_holder_hook(
+    owner: PrunedWeight | None, module: nn.Module, weight: Any, leaves: bool
+) -> HolderHook:
     if owner is not None:
         _mask_copy(owner, weight)
-    return HolderHook(owner, module)
+    return HolderHook(owner, module, leaves=leaves)
 
 
 class ApplyHook:

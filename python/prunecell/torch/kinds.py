@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from prunecell.cells import Cell, Conv, Embedding, Fc, Recurrent
-from prunecell.torch.slot import WEIGHT
+from prunecell.keys import WEIGHT
 
 _TABLES = (nn.Embedding, nn.EmbeddingBag)
 _WEIGHTS: tuple[tuple[Any, type[Cell]], ...] = (

@@ -14,6 +14,7 @@ from prunecell.quantizer import PruneCell
 from prunecell.torch.attach import attach
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.hooks import find
+from prunecell.torch.lead import Lead, twin
 from prunecell.torch.packed_weight import Packed, packed_attachment
 from prunecell.torch.pruned_weight import PrunedWeight, Request
 from prunecell.torch.slot import Slot
@@ -25,7 +26,7 @@ class Layer:
     name = ""
     coverage: Coverage | None = None
     """Of the model that was wrapped last."""
-    is_pruned = False
+    is_pruned: bool = False
     """Whether a quantizer was attached here and is not taken off; its module may be no more."""
 
     def __init__(self, slot: Slot) -> None:
@@ -47,7 +48,10 @@ class Layer:
     def attached(self) -> PrunedWeight | None:
         """What prunes its weight."""
         slot = self._found()
-        return packed_attachment(slot) or find(slot)
+        one = packed_attachment(slot) or find(slot)
+        if one is not None:
+            one.keep_up()
+        return one
 
     @property
     def quantizer(self) -> PruneCell | None:
@@ -59,9 +63,9 @@ class Layer:
     def figures(self) -> Figures | None:
         """See `Attachment`."""
         one = self.attached
-        return None if one is None else one.quantizer.figures(one.index)
+        return None if one is None else one.figures
 
-    def request(self, quantizer: PruneCell) -> Request:
+    def request(self, quantizer: PruneCell, lead: Lead | None = None) -> Request:
         """A request to attach the quantizer.
 
         Raises:
@@ -71,13 +75,25 @@ class Layer:
         if not isinstance(quantizer, PruneCell):
             kind = type(quantizer).__name__
             raise InvalidType(f"cell {self.name!r}: expected a prunecell.PruneCell, got {kind}")
-        return Request(self._changeable(), self.name, quantizer, tuple(self.beside))
+        return Request(self._changeable(), self.name, quantizer, tuple(self.beside), lead)
 
     @staticmethod
     def attach_all(quantizers: Mapping[Layer, PruneCell]) -> None:
         """Attaches to all of them, or none."""
         attach([layer.request(one) for layer, one in quantizers.items()])
         for layer in quantizers:
+            layer.is_pruned = True
+
+    @staticmethod
+    def follow_all(leads: Mapping[Layer, Slot]) -> None:
+        """Has all of them follow the cells of another model, or none."""
+        requests = []
+        for layer, slot in leads.items():
+            one = cast(PrunedWeight, find(slot))
+            lead = Lead(slot if one.lead is None else one.lead.slot)
+            requests.append(layer.request(twin(one.quantizer), lead))
+        attach(requests)
+        for layer in leads:
             layer.is_pruned = True
 
     def attach(self, quantizer: PruneCell) -> None:

@@ -12,11 +12,11 @@ from torch import nn
 
 from prunecell._core import WrongState
 from prunecell.dying import warn_of_dead
+from prunecell.keys import Keys
 from prunecell.torch.brought import check
 from prunecell.torch.enforce import alike
 from prunecell.torch.load_options import parameters_are_kept
 from prunecell.torch.shards import hold_back
-from prunecell.torch.slot import Keys
 from prunecell.warning import warn
 
 if TYPE_CHECKING:

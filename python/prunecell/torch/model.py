@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
 from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, WrongState
 from prunecell.cells import Cell
+from prunecell.keys import WEIGHT
 from prunecell.quantizer import PruneCell
 from prunecell.torch.coverage import Coverage
+from prunecell.torch.follow import follow
 from prunecell.torch.hooks import CellHook
 from prunecell.torch.layer import Layer
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.rewind import rewind
-from prunecell.torch.slot import WEIGHT, Slot
+from prunecell.torch.slot import Slot
 from prunecell.warning import warn
 
 
@@ -148,16 +148,32 @@ class Model:
         """
         rewind(self.module, state)
 
+    def follow(self, model: nn.Module | Model) -> None:
+        """Has this model, an average of another, follow that one's masks and schedule.
+
+        From now on whoever reads the average, by a forward, a copy, a state_dict or by swapping
+        its values into the other, gets it masked as the other is by then. The other alone is
+        driven by `update` and `end_epoch`. A load brings weights alone. A copy of an average
+        follows nobody. Once the other is gone, or pruned no more, the average keeps what it has.
+
+        Args:
+            model: The one that is averaged, with quantizers. Its cells are found by name; a class
+                that holds the average may put a name before them, as "module.".
+
+        Raises:
+            InvalidArgument: No pruned cell, or one that the average lacks or has in another shape;
+                nothing is changed.
+            WrongState: One of them is compressed.
+        """
+        other = model if isinstance(model, Model) else self._again(model)
+        follow(dict(self._layers), dict(other._layers))
+
     def check(self) -> None:
         """Raises WrongState naming the first pruned weight that is not 0, or a layer replaced."""
         for _, report in self._replaced(set(self.module.modules())):
             raise WrongState(report)
         for one in self._attached():
-            mask = one.mask
-            if mask is None or one.weight.is_meta:
-                continue
-            kept = torch.from_numpy(np.asarray(mask))
-            revived = torch.nonzero((one.weight.detach() != 0) & ~kept.to(one.weight.device))
+            revived = one.revived()
             if len(revived):
                 index = tuple(revived[0].tolist())
                 value = one.weight.detach()[index].item()
@@ -166,15 +182,21 @@ class Model:
                     f"{len(revived)} in all. Call apply_masks() after steps that bypass torch.optim"
                 )
 
-    def figures(self) -> dict[str, Figures]:
-        """Sparsity of each pruned cell, by name."""
+    def figures(self, *, verify: bool = False) -> dict[str, Figures]:
+        """Sparsity of each pruned cell, by name.
+
+        Args:
+            verify: Count in the weights themselves, with a read of them: `zeros` are the pruned
+                weights that are 0 now. Else those of the mask.
+        """
         present = set(self.module.modules())
         self._warn(present)
-        return {
-            name: figures
-            for name, cell in self._cells.items()
-            if Layer.of(cell).slot.module() in present and (figures := cell.figures) is not None
-        }
+        found = {}
+        for name, layer in self._layers:
+            one = layer.attached if layer.slot.module() in present else None
+            if one is not None:
+                found[name] = one.counted() if verify else one.figures
+        return found
 
     def detach(self) -> None:
         """Takes all quantizers off. The zeros stay."""
@@ -222,6 +244,7 @@ class Model:
                 if one.compressed:
                     raise WrongState("the model is compressed, decompress it first")
                 if one not in found:
+                    one.keep_up()
                     one.check_held()
                     found[one] = None
             if module._modules:
@@ -231,4 +254,10 @@ class Model:
         return list(found)
 
     def _quantizers(self) -> list[PruneCell]:
-        return list(dict.fromkeys(one.quantizer for one in self._attached()))
+        attached = self._attached()
+        driven = [one for one in attached if one.lead is None or one.lead.ended]
+        if attached and not driven:
+            raise WrongState(
+                f"cell {attached[0].name!r}: it follows that of another model: update that model"
+            )
+        return list(dict.fromkeys(one.quantizer for one in driven))

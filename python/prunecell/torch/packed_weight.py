@@ -82,12 +82,14 @@ class PackedWeight:
 
     def __init__(self, parameter: nn.Parameter) -> None:
         weight = parameter.detach()
-        self.parameter = parameter
-        self.shape, self.stride = weight.shape, weight.stride()
+        self.parameter: nn.Parameter = parameter
+        self.shape: torch.Size = weight.shape
+        self.stride: tuple[int, ...] = weight.stride()
         bits = weight.contiguous().view(_INTEGERS[weight.element_size()])
-        self.mask = Mask.from_array((bits != 0).cpu().numpy())  # -0 and NaN are values to restore
+        # -0 and NaN are values to restore
+        self.mask: Mask = Mask.from_array((bits != 0).cpu().numpy())
         kept = self.mask.size - self.mask.zeros
-        self.nbytes = kept * weight.element_size() + self.mask.packed.nbytes
+        self.nbytes: int = kept * weight.element_size() + self.mask.packed.nbytes
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def expand(self, values: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from prunecell._core import InvalidArgument, InvalidType
+from prunecell.keys import WEIGHT, Keys
 from prunecell.saved_state import shown
-from prunecell.torch.slot import WEIGHT, Keys
 from prunecell.torch.state import decode
 
 _STATE = "prune_state"

@@ -6,6 +6,7 @@ of the package holds weak references to it.
 
 from __future__ import annotations
 
+import copy
 import operator
 import sys
 import weakref
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _functional_call
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, Mask, WrongState
+from prunecell._core import Figures, InvalidArgument, Mask, WrongState
 from prunecell.quantizer import CellArrays, PruneCell
 from prunecell.torch import hooks
 from prunecell.torch.brought import Loading
@@ -35,6 +37,7 @@ from prunecell.torch.enforce import (
     registry,
     watch_before_steps,
 )
+from prunecell.torch.lead import Lead, Origin
 from prunecell.torch.slot import Slot
 
 
@@ -47,6 +50,8 @@ class Request:
     quantizer: PruneCell
     beside: tuple[nn.Module, ...] = ()
     """Modules that hold a parameter of this one, too, as far as they are known."""
+    lead: Lead | None = None
+    """What it is to follow; the quantizer has the parameters of that one."""
 
 
 def _called_functionally() -> bool:
@@ -92,15 +97,22 @@ class PrunedWeight:
     """Whether weights of the model are packed, this one or others: its schedule rests."""
     loading: Loading | None = None
     """What a load in progress brings."""
+    lead: Lead | None = None
+    """Of an average: what it follows. A copy follows nobody."""
+    origin: Origin | None = None
+    """Of a copy that no optimizer has moved: what it was copied from."""
 
     def __init__(self, request: Request) -> None:
         weight: Any = request.slot.weight
-        self.name = request.name
-        self.quantizer = request.quantizer
+        self.name: str = request.name
+        self.quantizer: PruneCell = request.quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
-        self.index = self.quantizer._add(tuple(weight.shape), self.name)
+        self.index: int = self.quantizer._add(tuple(weight.shape), self.name)
         self._begin()
         self._slots.append(request.slot)
+        if request.lead is not None:
+            self.lead = request.lead
+            self.lead.take(self)
 
     def _begin(self) -> None:
         self._slots: list[Slot] = []
@@ -111,10 +123,21 @@ class PrunedWeight:
         self._proven = False
         self._masked_state: list[weakref.ref[Tensor]] = []
         self._gradient_hook: RemovableHandle | None = None
+        self.followers: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
+        self._join()
+        registry.add(self)
+
+    def _join(self) -> None:
         self.quantizer._sources[self.index] = _Source(self)
         if self.dense is not None:
             watch_before_steps()
-        registry.add(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PrunedWeight:
+        new = PrunedWeight.__new__(PrunedWeight)
+        memo[id(self)] = new
+        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        new.origin = Origin(self)
+        return new
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("name", "quantizer", "dense", "index")}
@@ -122,6 +145,34 @@ class PrunedWeight:
     def __setstate__(self, copied: dict[str, Any]) -> None:
         self.__dict__.update(copied)
         self._begin()
+
+    # Averages
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether it is an average, or has one: such weights are swapped through `.data`."""
+        return self.lead is not None or len(self.followers) > 0
+
+    def keep_up(self) -> None:
+        """Takes mask and schedule of what it follows, if they have changed."""
+        if self.lead is not None and not self.compressed and self.lead.take(self):
+            self.enforce()
+
+    def is_left_behind(self) -> bool:
+        """Whether it is an average that follows nobody; asked once, it is not again."""
+        if self.origin is None or not self.origin.is_ahead(self):
+            return False
+        self.origin = None
+        return True
+
+    def exchange(self, quantizer: PruneCell) -> None:
+        """Another quantizer prunes the weight from now on; its mask is still to come."""
+        weight = self.weight
+        self.quantizer = quantizer
+        self.index = quantizer._add(tuple(weight.shape), self.name)
+        self.dense = None if quantizer.in_place else alike(weight, weight)
+        self._mask = None
+        self._join()
 
     # The cells that share it
 
@@ -148,6 +199,24 @@ class PrunedWeight:
         if self._mask is None:  # it keeps its memory when its bits change
             self._mask = self.quantizer._core.mask(self.index)
         return self._mask
+
+    @property
+    def figures(self) -> Figures:
+        """Those of the mask."""
+        return self.quantizer.figures(self.index)
+
+    def counted(self) -> Figures:
+        """The figures with the pruned weights that are 0 now in the place of those of the mask."""
+        of = self.figures
+        return Figures(of.size, of.zeros - len(self.revived()), of.level, of.asked)
+
+    def revived(self) -> Tensor:
+        """Where pruned weights are not 0: int64[n, dimensions]. None in one that has no values."""
+        weight, mask = self.weight, self.mask
+        if mask is None or weight is None or weight.is_meta:
+            return torch.empty((0, 0), dtype=torch.int64)
+        kept = torch.from_numpy(np.asarray(mask)).to(weight.device)
+        return torch.nonzero((weight.detach() != 0) & ~kept)
 
     def serves_beside(self, slot: Slot) -> bool:
         """Whether another cell than this one holds the weight, too."""
@@ -188,6 +257,8 @@ class PrunedWeight:
         """Takes the attachment off one cell, the zeros stay."""
         module = slot.module()
         self.mask_again()
+        for follower in list(self.followers):  # once more, or of what prunes the weight from now on
+            follower.keep_up()
         hooks.uninstall(self, module)
         hooks.stop_following(self, module)
         self._slots = [one for one in self._slots if not one.gone and one != slot]
@@ -209,7 +280,7 @@ class PrunedWeight:
 
     # Forward
 
-    def before_forward(self, weight: Any) -> None:
+    def before_forward(self, weight: Any, training: bool) -> None:
         """A weight that was written by hand, or has begun to learn, is taken care of."""
         if weight is not None:
             if not isinstance(weight, nn.Parameter):
@@ -218,7 +289,9 @@ class PrunedWeight:
                 return  # or parameters
         self.check_held()
         self._hook_gradient(weight)
-        if not self._is_masked(weight):
+        if self.lead is not None or (not training and self.is_averaged):
+            self.look()
+        elif not self._is_masked(weight):
             self.enforce()
 
     def check_held(self) -> None:
@@ -263,8 +336,31 @@ class PrunedWeight:
         weight = self.weight
         if not isinstance(weight, nn.Parameter) or self._is_foreign(weight):
             return
-        if not self._is_masked(weight):
+        if self.is_averaged:
+            self.look()
+        elif not self._is_masked(weight):
             self.enforce()
+
+    def look(self) -> bool:
+        """Masks the weight whatever its version says. Returns whether that was called for.
+
+        It was if a pruned weight was not 0, but for averages, where that is no surprise. The host
+        waits for weights of a device, to know.
+        """
+        self.keep_up()
+        weight, mask = self.weight, self.mask
+        if mask is None or not isinstance(weight, nn.Parameter) or weight.is_meta:
+            return False
+        if self._is_foreign(weight):
+            return False
+        self.settle()
+        values, expected = weight.detach(), self.is_averaged
+        counts = not expected and values.device.type != "cpu"
+        before = torch.count_nonzero(values) if counts else None
+        changed = self.enforce()
+        if before is not None:
+            changed = bool(before != torch.count_nonzero(values))
+        return changed and not expected
 
     def _is_foreign(self, weight: Tensor) -> bool:
         """Whether torch.func put it there for its caller."""
@@ -280,19 +376,21 @@ class PrunedWeight:
         if self._exposed:
             self.mask_again()
 
-    def enforce(self) -> None:
-        """Masks the weight as it is now.
+    def enforce(self) -> bool:
+        """Masks the weight as it is now. Returns whether it changed, as `mask_tensors` does.
 
         Raises:
             InvalidType: It was cast to a dtype that cannot be pruned.
         """
         mask = self.mask
+        changed = False
         if mask is not None:
             check_dtype(f"cell {self.name!r}", self.weight)
             if self.dense is not None and not self.weight.is_meta:
                 self._collect()
-            mask_tensors([self.weight], [mask])
+            (changed,) = mask_tensors([self.weight], [mask])
         self.written()
+        return changed
 
     def written(self) -> None:
         """The weight is masked, maybe by another mask: remember its version."""
@@ -306,6 +404,7 @@ class PrunedWeight:
 
     def stepped(self, weight: Tensor) -> None:
         """An optimizer has moved the weight, and it is masked again."""
+        self.origin = None
         self._see(weight)
         self._proven = True
 

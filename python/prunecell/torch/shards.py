@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from prunecell.torch.slot import Keys
+from prunecell.keys import Keys
 from prunecell.torch.state import decode
 
 if TYPE_CHECKING:

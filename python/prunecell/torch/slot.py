@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
-WEIGHT = "weight"
+from prunecell.keys import WEIGHT
 
 
 class Slot:
@@ -18,7 +18,7 @@ class Slot:
 
     def __init__(self, module: nn.Module, parameter: str = WEIGHT) -> None:
         self.module: Callable[[], Any] = weakref.ref(module)  # None: gone
-        self.parameter = parameter
+        self.parameter: str = parameter
 
     @property
     def gone(self) -> bool:
@@ -38,23 +38,3 @@ class Slot:
 
     def __hash__(self) -> int:
         return hash((self.module, self.parameter))
-
-
-class Keys(NamedTuple):
-    """The names in a state_dict of a weight and of what pruning adds to it."""
-
-    weight: str
-    mask: str
-    state: str
-    dense: str
-
-    @classmethod
-    def of(cls, prefix: str, parameter: str) -> Keys:
-        """Those of a parameter of the module whose keys begin with `prefix`."""
-        own = prefix if parameter == WEIGHT else f"{prefix}{parameter}_"
-        return cls(prefix + parameter, own + "prune_mask", own + "prune_state", own + "prune_dense")
-
-    @property
-    def added(self) -> tuple[str, str, str]:
-        """Those of pruning."""
-        return self[1:]

@@ -11,16 +11,22 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
+from prunecell.keys import Keys
 from prunecell.parameters import FILLERS, MODES, TIES
 from prunecell.torch.enforce import alike
-from prunecell.torch.slot import Keys
+from prunecell.torch.outgoing import mask_outgoing
 
 if TYPE_CHECKING:
+    from prunecell.quantizer import PruneCell
     from prunecell.torch.pruned_weight import PrunedWeight
+
+Rows = NDArray[np.uint8]
 
 _FORMAT = 1
 # The int64 values of prune_state in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
@@ -67,7 +73,7 @@ def save(
 ) -> None:
     """A state_dict post-hook. What it gives out shares memory with the weight."""
     one.check_held()
-    one.mask_again()
+    mask_outgoing([one])
     if one.compressed:
         return  # the state_dict of a compressed model is dense
     out.update(_encode(one, Keys.of(prefix, parameter)))
@@ -75,21 +81,10 @@ def save(
 
 def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     """The keys that a pruned cell adds."""
-    cell, figures = one.quantizer, one.quantizer.figures(one.index)
-    values = cell._parameters.as_dict() | {
-        "format": _FORMAT,
-        "prune_mode": MODES.index(cell.prune_mode),
-        "prune_filler": FILLERS.index(cell.prune_filler),
-        "current": cell.get_current_threshold(),
-        "rises": cell.rises,
-        "counter": cell._core.counter,
-        "zeros": figures.zeros,
-        "level": figures.level,
-        "asked": figures.asked,
-        "custom": one.index in cell._custom,
-        "ties": TIES.index(cell.ties),
-        "tied": figures.tied,
-    }
+    values = values_of(one.quantizer, one.index)
+    values["prune_mode"] = MODES.index(values["prune_mode"])
+    values["prune_filler"] = FILLERS.index(values["prune_filler"])
+    values["ties"] = TIES.index(values["ties"])
     out = {keys.state: torch.tensor([_to_int64(values[k], t) for k, t in _FIELDS.items()])}
     if one.mask is not None:
         out[keys.mask] = torch.from_numpy(one.mask.saved())
@@ -99,16 +94,31 @@ def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     return out
 
 
-def merged(one: PrunedWeight, values: dict[str, Any], mask: Tensor | None) -> dict[str, Any]:
-    """A state for the PruneCell of `one`: its other tensors as they are."""
-    state = one.quantizer.state_dict()
+def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
+    """Parameters and schedule of a PruneCell, and the figures of one of its tensors."""
+    figures = cell.figures(tensor)
+    return cell._parameters.as_dict() | {
+        "format": _FORMAT,
+        "current": cell.get_current_threshold(),
+        "rises": cell.rises,
+        "counter": cell._core.counter,
+        "zeros": figures.zeros,
+        "level": figures.level,
+        "asked": figures.asked,
+        "custom": tensor in cell._custom,
+        "tied": figures.tied,
+    }
+
+
+def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict[str, Any]:
+    """A state for the PruneCell of `one`, with the saved form of a mask: its others as they are."""
+    state = one.quantizer._save()
     state["format"] = values["format"]
     state["parameters"] = {k: values[k] for k in state["parameters"]}
     for name in ("current", "rises", "counter"):
         state[name] = values[name]
-    rows = None if mask is None else mask.detach().cpu().numpy()
-    tensor = {k: values[k] for k in ("zeros", "level", "asked", "custom", "tied")} | {"mask": rows}
-    state["tensors"][one.index] |= tensor
+    tensor = {k: values[k] for k in ("zeros", "level", "asked", "custom", "tied")}
+    state["tensors"][one.index] |= tensor | {"mask": rows, "initialized": True}
     return state
 
 

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument, InvalidType
 from prunecell.cells import Cell, Embedding, Fc
+from prunecell.keys import WEIGHT
+from prunecell.torch import whole_save
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.hooks import read_by
 from prunecell.torch.kinds import cells_of, is_matrix, present, tables
 from prunecell.torch.layer import Layer
 from prunecell.torch.model import Model
-from prunecell.torch.slot import WEIGHT, Slot
+from prunecell.torch.slot import Slot
 from prunecell.torch.whole_load import pruned_in, watch, watch_part
 
 Selection = str | Iterable[str] | Callable[[str, Tensor], bool]
@@ -78,13 +80,28 @@ def wrap(
     coverage = Coverage(module, [layer.slot for layer in layers], excluded)
     for layer in layers:
         layer.coverage = coverage
+    whole_save.watch(module)
     watch(module)
     holding = {layer.slot.module() for layer in layers}
-    for part in module.modules():  # a layer that is loaded alone checks itself
-        if not holding.isdisjoint(set(part.modules()) - {part}):
-            watch_part(part)
+    for part in _above(module, holding):  # a layer that is loaded alone checks itself
+        watch_part(part)
     again = partial(wrap, embeddings=embeddings, include=included.given, exclude=spared.given)
     return Model(module, cells, coverage, again)
+
+
+def _above(net: nn.Module, layers: set[Any]) -> list[nn.Module]:
+    """The modules that have one of these in them."""
+    above: dict[nn.Module, bool] = {}
+    _find_above(net, layers, above)
+    return [module for module, has_one in above.items() if has_one]
+
+
+def _find_above(module: nn.Module, layers: set[Any], above: dict[nn.Module, bool]) -> bool:
+    if module not in above:
+        above[module] = False
+        found = [_find_above(one, layers, above) or one in layers for one in module.children()]
+        above[module] = any(found)
+    return above[module]
 
 
 def _names(module: str, parameter: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.training.data import Data
 from prunecell.report.terminal import count_text
 from prunecell.torch import Model, wrap
+from prunecell.torch import network as torch_network
 from prunecell.torch.network import from_ini
 
 
@@ -21,8 +22,8 @@ class Network:
 
     def __init__(self, path: Path, seed: int) -> None:
         self._path, self._seed = path, seed
-        self.module = from_ini(path, seed=seed)
-        self.model = wrap(self.module)
+        self.module: torch_network.Network = from_ini(path, seed=seed)
+        self.model: Model = wrap(self.module)
         self._probabilities = False
         if all(cell.quantizer is None for cell in self.model):
             raise CommandError(f"{path}: expected a section with QWeight=Prune, there is none")

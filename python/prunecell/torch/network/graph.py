@@ -60,8 +60,8 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.input_shape = input_shape
-        self.cell_shapes = dict(cell_shapes)
-        self.output_names = tuple(output_names)
+        self.cell_shapes: dict[str, tuple[int, ...]] = dict(cell_shapes)
+        self.output_names: tuple[str, ...] = tuple(output_names)
         self._steps = tuple(steps)
         for name in modules:
             self._install(name, modules)

@@ -60,13 +60,13 @@ class ConnectedConvTranspose2d(nn.ConvTranspose2d, _Connected):
 class ElemWise(nn.Module):
     """One operation over several inputs of the same shape."""
 
-    operations = ("Sum", "AbsSum", "EuclideanSum", "Prod", "Max")
+    operations: tuple[str, ...] = ("Sum", "AbsSum", "EuclideanSum", "Prod", "Max")
 
     def __init__(self, operation: str, weights: Sequence[float], shifts: Sequence[float]) -> None:
         super().__init__()
         self.operation = operation
-        self.weights = tuple(weights)
-        self.shifts = tuple(shifts)
+        self.weights: tuple[float, ...] = tuple(weights)
+        self.shifts: tuple[float, ...] = tuple(shifts)
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"{self.operation}, weights={self.weights}, shifts={self.shifts}"

@@ -18,7 +18,7 @@ class CellSection:
     """One cell: its own properties over those of its config sections."""
 
     def __init__(self, ini: IniFile, section: Section, budget: Budget) -> None:
-        self.name = section.name
+        self.name: str = section.name
         self.configs: tuple[str, ...] = ()
         self.asked: set[str] = set()
         self._ini = ini
