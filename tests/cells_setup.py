@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import axes
+import pytest
 from axes import bits
 from prunecell import PruneCell
+
+# Of tests whose weights tie: that all of them go is the rule, and warned of.
+all_may_go = pytest.mark.filterwarnings("ignore:all weights were pruned")
 
 GRADUAL: dict[str, Any] = {
     "prune_mode": "Gradual",

@@ -140,6 +140,19 @@ def test_an_unreachable_threshold_is_raised_by_the_figures() -> None:
     assert not cell.initialized
 
 
+def test_layers_that_die_are_said_when_their_figures_are_known() -> None:
+    array = on_device(np.zeros(100, np.float32))
+    cell = PruneCell(prune_mode="Static", prune_filler="IterNonStruct", threshold=0.4)
+    cell.add_weights(array)
+    cell.initialize()  # nobody waits, here and there
+    cell.update(1)
+    assert cell.figures().zeros == 100
+    with pytest.warns(prunecell.PruneWarning, match=r"of tensor 0 \(0.4 asked\)") as seen:
+        cell.update(1)
+    assert len(seen) == 1
+    cell.update(1)
+
+
 def test_availability_is_answered() -> None:
     assert prunecell.cuda.is_available()
     assert prunecell.cuda.device_count() == 1

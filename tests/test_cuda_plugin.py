@@ -14,7 +14,7 @@ from device_memory import SHIM_PLUGIN
 
 ROOT = Path(__file__).parents[1]
 NAME = "libprunecell_cuda.so"
-MARK = "prunecell CUDA plugin, format 2, version 7.8.9"
+MARK = "prunecell CUDA plugin, format 3, version 7.8.9"
 
 # Goes to another folder and asks, as any program that links the library statically.
 PROGRAM = """

@@ -11,9 +11,10 @@ import oracle
 import prunecell
 import pytest
 from axes import bits
+from cells_setup import all_may_go
 from prunecell import PruneCell
 
-pytestmark = pytest.mark.usefixtures("device")
+pytestmark = [pytest.mark.usefixtures("device"), all_may_go]
 
 MASKS = [c["id"] for c in golden.MANIFEST["iter_nonstruct"] if c["id"] not in golden.REFUSED_MASKS]
 SCHEDULES = [c["id"] for c in golden.MANIFEST["schedules"] if c["id"] not in golden.OTHER_SCHEDULES]

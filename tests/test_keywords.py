@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
-from prunecell.parameters import FILLERS, LEGAL, MODES, Keywords, Parameters
+from prunecell.parameters import FILLERS, LEGAL, MODES, TIES, Keywords, Parameters
 
 PROGRAM = """
 from prunecell import PruneCell
@@ -20,6 +20,7 @@ WRONG = {
     "treshold": "PruneCell(treshold=0.5)",
     "Statik": "PruneCell(prune_mode='Statik')",
     "Itern": "PruneCell(prune_filler='Itern')",
+    "Keep": "PruneCell(ties='Keep')",
     '"str"': "PruneCell(threshold='half')",
     "in_plase": "PruneCell.from_zeros(in_plase=True)",
 }
@@ -30,8 +31,9 @@ def test_they_are_the_parameters() -> None:
     assert tuple(hints) == LEGAL
     assert get_args(hints["prune_mode"]) == MODES
     assert get_args(hints["prune_filler"]) == FILLERS
+    assert get_args(hints["ties"]) == TIES
     types = get_type_hints(Parameters)
-    words = ("prune_mode", "prune_filler")
+    words = ("prune_mode", "prune_filler", "ties")
     assert {n: t for n, t in hints.items() if n in types and n not in words} == {
         n: t for n, t in types.items() if n not in words
     }

@@ -20,6 +20,7 @@ DEFAULTS = {
     "gamma": 0.05,
     "in_place": True,
     "seed": 0,
+    "ties": "prune",
     "quant_mode": None,
     "range": None,
 }
@@ -39,6 +40,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("prune_mode", " Static", "Identity, Static, Gradual"),
     ("prune_filler", "none", "None, Random, IterNonStruct"),
     ("prune_filler", "Iter", "None, Random, IterNonStruct"),
+    ("ties", "Keep", "prune, keep"),
     ("quant_mode", "Integer", "Default, Symmetric, Asymmetric, FullRange"),
     ("range", -1, "an integer from 0"),
 ]
@@ -55,6 +57,7 @@ WRONG_TYPES: list[tuple[str, Any, str]] = [
     ("in_place", None, "True or False"),
     ("prune_mode", 2, "a word"),
     ("prune_filler", None, "a word"),
+    ("ties", True, "a word"),
 ]
 
 
@@ -74,11 +77,12 @@ def test_every_parameter_reads_back_as_it_was_given() -> None:
         "gamma": 1,
         "in_place": False,
         "seed": 2**64 - 1,
+        "ties": "keep",
     }
     cell = PruneCell(**given)
     assert {name: getattr(cell, name) for name in given} == given
     saved_as = PruneCell(**given)
-    saved_as.add_weights(np.ones(3))
+    saved_as.add_weights(np.linspace(0, 1, 3))
     saved_as.initialize()
     assert saved_as.state_dict()["parameters"] == given
 
@@ -153,6 +157,14 @@ def test_parameters_of_the_reference_without_use_here_warn() -> None:
     assert len(seen) == 1
     assert seen[0].filename == __file__
     assert (cell.quant_mode, cell.range) == ("Symmetric", 15)
+
+
+@pytest.mark.parametrize("filler", ["Random", "None"])
+def test_a_choice_of_ties_that_has_no_effect_is_said(filler: str) -> None:
+    with pytest.warns(prunecell.PruneWarning, match=f"ties 'keep' has no effect .*{filler!r}"):
+        PruneCell(prune_filler=filler, ties="keep")
+    PruneCell(prune_filler=filler, ties="prune")
+    PruneCell(prune_filler="IterNonStruct", ties="keep")
 
 
 @pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"delta": 0}, {"filler": "Best"}])

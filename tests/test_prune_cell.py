@@ -11,8 +11,10 @@ import oracle
 import prunecell
 import pytest
 from axes import bits
-from cells_setup import GRADUAL, made, normal, snapshot
+from cells_setup import GRADUAL, all_may_go, made, normal, snapshot
 from prunecell import Mask, PruneCell
+
+pytestmark = all_may_go
 
 # States
 

@@ -10,10 +10,12 @@ import numpy as np
 import oracle
 import prunecell
 import pytest
-from cells_setup import GRADUAL, made, normal, snapshot
+from cells_setup import GRADUAL, all_may_go, made, normal, snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prunecell import PruneCell
+
+pytestmark = all_may_go
 
 
 @pytest.mark.parametrize("in_place", [True, False], ids=["in place", "out of place"])

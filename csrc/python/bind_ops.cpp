@@ -70,10 +70,10 @@ MaskView view_of(const Mask* mask, const Array& weights, const ArgumentName& nam
 std::pair<py::list, std::vector<Result>> build(const py::list& weights, const std::optional<py::list>& masks,
                                                const std::vector<const Mask*>& old, const std::string& filler,
                                                double threshold, double delta, std::uint64_t seed, bool apply,
-                                               int threads) {
+                                               const std::string& ties, int threads) {
   if (masks) check_length("masks", masks->size(), weights.size());
   check_length("old", old.size(), weights.size());
-  Parameters given{.filler = parse_filler(filler), .threshold = threshold, .delta = delta};
+  Parameters given{.filler = parse_filler(filler), .threshold = threshold, .delta = delta, .ties = parse_ties(ties)};
   validate(given);
   Batch batch(weights.size());
   py::list built;
@@ -84,8 +84,8 @@ std::pair<py::list, std::vector<Result>> build(const py::list& weights, const st
     Job job{.weights = array.view,
             .mask = view_of(built[i].cast<const Mask*>(), array, {"masks", i}),
             .mask_is_new = !masks,
-            .rule = {given.filler, to_float32(threshold), to_float32(delta), seed, std::uint32_t(i), 0}};
-    if (old[i]) job.old = view_of(old[i], array, {"old", i});
+            .rule = {given.filler, to_float32(threshold), to_float32(delta), seed, std::uint32_t(i), 0, given.ties}};
+    if (old[i]) job.old = job.fallback = view_of(old[i], array, {"old", i});
     batch.jobs.push_back(job);
   }
   std::vector<Result> results = batch.run(apply ? rebuild_and_apply : build_masks, threads);
@@ -167,10 +167,11 @@ void bind_ops(py::module_& module) {
       .def_readonly("zeros", &Result::zeros)
       .def_readonly("level", &Result::level)
       .def_readonly("limit", &Result::limit)
+      .def_readonly("tied", &Result::tied)
       .def_readonly("changed", &Result::changed);
   module.def("build_masks", &build, py::arg("weights"), py::arg("masks"), py::arg("old"), py::kw_only(),
              py::arg("filler"), py::arg("threshold"), py::arg("delta"), py::arg("seed"), py::arg("apply"),
-             py::arg("threads") = 0);
+             py::arg("ties") = "prune", py::arg("threads") = 0);
   module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out") = py::none(),
              py::arg("otherwise") = py::none(), py::kw_only(), py::arg("wait") = false, py::arg("threads") = 0);
   module.def("pack_weights", &pack, py::arg("weights"), py::arg("mask"), py::arg("values"), py::arg("threads") = 0);

@@ -55,9 +55,9 @@ Memory gradients_of(const PyTensors& given) {
 
 using PyCalls = std::vector<std::pair<SharedCell*, PyTensors>>;
 
-/// function(context, calls), with the GIL released.
+/// function(context, calls), with the GIL released. Returns the numbers of the calls whose cells have new figures.
 template <class Function>
-void with_calls(const PyCalls& given, int threads, Function&& function) {
+std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&& function) {
   std::vector<Memory> memories;
   std::vector<CellCall> calls;
   std::vector<const SharedCell*> shared;
@@ -74,6 +74,10 @@ void with_calls(const PyCalls& given, int threads, Function&& function) {
   const py::gil_scoped_release nogil;
   const SharedCells ours(std::move(shared));
   function(context, std::span<const CellCall>(calls));
+  std::vector<std::size_t> news;
+  for (std::size_t c = 0; c < calls.size(); ++c)
+    if (calls[c].cell->take_news()) news.push_back(c);
+  return news;
 }
 
 py::array_t<std::uint8_t> to_array(const std::vector<std::byte>& bytes, const Shape& shape) {
@@ -96,6 +100,7 @@ py::dict save(const SharedCell& shared) {
   parameters["gamma"] = p.gamma;
   parameters["in_place"] = p.in_place;
   parameters["seed"] = p.seed;
+  parameters["ties"] = name(p.ties);
   py::list tensors;
   for (const CellState::Tensor& tensor : state.tensors) {
     py::dict one;
@@ -103,6 +108,7 @@ py::dict save(const SharedCell& shared) {
     one["zeros"] = tensor.figures.zeros;
     one["level"] = tensor.figures.level;
     one["asked"] = tensor.figures.asked;
+    one["tied"] = tensor.figures.tied;
     one["initialized"] = tensor.initialized;
     one["mask"] = tensor.mask.empty() ? py::object(py::none()) : to_array(tensor.mask, tensor.shape);
     tensors.append(one);
@@ -116,6 +122,7 @@ py::dict save(const SharedCell& shared) {
   return out;
 }
 
+/// States from before there was a choice of `ties` lack it, and `tied`.
 Parameters parameters_of(const py::dict& given) {
   return {.mode = parse_mode(given["prune_mode"].cast<std::string>()),
           .filler = parse_filler(given["prune_filler"].cast<std::string>()),
@@ -125,7 +132,8 @@ Parameters parameters_of(const py::dict& given) {
           .stepsize = given["stepsize"].cast<std::int64_t>(),
           .gamma = given["gamma"].cast<double>(),
           .in_place = given["in_place"].cast<bool>(),
-          .seed = given["seed"].cast<std::uint64_t>()};
+          .seed = given["seed"].cast<std::uint64_t>(),
+          .ties = given.contains("ties") ? parse_ties(given["ties"].cast<std::string>()) : Ties::prune};
 }
 
 CellState state_of(const py::dict& given) {
@@ -141,6 +149,7 @@ CellState state_of(const py::dict& given) {
       tensor.figures.zeros = one["zeros"].cast<std::int64_t>();
       tensor.figures.level = one["level"].cast<std::int64_t>();
       tensor.figures.asked = one["asked"].cast<float>();
+      tensor.figures.tied = one.contains("tied") && one["tied"].cast<bool>();
       tensor.initialized = one["initialized"].cast<bool>();
       if (!one["mask"].is_none()) {
         const auto rows = one["mask"].cast<py::array_t<std::uint8_t, py::array::c_style>>();
@@ -173,6 +182,8 @@ void bind_prune_cell(py::module_& module) {
       .def_readonly("zeros", &Figures::zeros, "Number of pruned weights.")
       .def_readonly("level", &Figures::level, "Delta steps that IterNonStruct took at the last rebuild.")
       .def_readonly("asked", &Figures::asked, "Threshold of the last rebuild.")
+      .def_readonly("tied", &Figures::tied,
+                    "With ties='keep': the last rebuild would have pruned all weights, and left the mask as it was.")
       .def_property_readonly("reached", &Figures::reached, "Share of pruned weights.")
       .def_property_readonly("overshoot", &Figures::overshoot, "reached - asked: weights that tie fall together.")
       .def("__repr__", [](const Figures& f) {
@@ -219,7 +230,7 @@ void bind_prune_cell(py::module_& module) {
       .def(
           "due",
           [](const SharedCell& shared, std::int64_t batch_size) {
-            return shared.ask([=](const PruneCell& cell) { return cell.due(batch_size); });
+            return shared.work([=](const PruneCell& cell) { return cell.due(batch_size); });
           },
           py::arg("batch_size"))
       .def(
@@ -266,24 +277,32 @@ void bind_prune_cell(py::module_& module) {
             return shared.work([=](const PruneCell& cell) { return Figures(cell.figures(t)); });
           },
           py::arg("tensor"))
+      .def(
+          "known_figures",
+          [](const SharedCell& shared, std::size_t t) {
+            return shared.ask([=](const PruneCell& cell) { return Figures(cell.known_figures(t)); });
+          },
+          py::arg("tensor"))
       .def("wait", [](const SharedCell& shared) { shared.work([](const PruneCell& cell) { cell.wait(); }); });
 
   module.def(
       "initialize",
       [](const PyCalls& calls, bool reset, int threads) {
-        with_calls(calls, threads, [=](const Context& context, auto cells) { initialize(context, cells, reset); });
+        return with_calls(calls, threads,
+                          [=](const Context& context, auto cells) { initialize(context, cells, reset); });
       },
       py::arg("calls"), py::arg("reset") = false, py::arg("threads") = 0);
   module.def(
       "update",
       [](const PyCalls& calls, std::int64_t batch_size, int threads) {
-        with_calls(calls, threads, [=](const Context& context, auto cells) { update(context, cells, batch_size); });
+        return with_calls(calls, threads,
+                          [=](const Context& context, auto cells) { update(context, cells, batch_size); });
       },
       py::arg("calls"), py::arg("batch_size"), py::arg("threads") = 0);
   module.def(
       "end_epoch",
       [](const PyCalls& calls, int threads) {
-        with_calls(calls, threads, [](const Context& context, auto cells) { end_epoch(context, cells); });
+        return with_calls(calls, threads, [](const Context& context, auto cells) { end_epoch(context, cells); });
       },
       py::arg("calls"), py::arg("threads") = 0);
 }

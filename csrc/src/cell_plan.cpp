@@ -27,7 +27,9 @@ class CellPlan {
     if (tensor.dropped) return;
     Entry entry{t, {}};
     cell_.move_mask(t, device_);
-    if (parameters.mode != Mode::identity) {
+    if (parameters.mode == Mode::identity) {
+      enforce(t);
+    } else {
       if (!tensor.mask) entry.fresh.emplace(tensor.shape, device_);
       const MaskView mask = (entry.fresh ? *entry.fresh : *tensor.mask).view();
       // Out of place, IterNonStruct starts from the full-precision weights: what was pruned can come back.
@@ -37,17 +39,22 @@ class CellPlan {
            .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
            .mask = mask,
            .old = only_adds ? mask : MaskView{},
+           .fallback = first ? MaskView{} : mask,
            .mask_is_new = entry.fresh.has_value(),
            .rule = {.filler = parameters.filler,
                     .threshold = next_.current(),
                     .delta = to_float32(parameters.delta),
                     .seed = tensor.name.empty() ? parameters.seed : derive_seed(parameters.seed, tensor.name),
                     .tensor = std::uint32_t(t),
-                    .rise = std::uint32_t(next_.rises())},
+                    .rise = std::uint32_t(next_.rises()),
+                    .ties = parameters.ties},
            .name = tensor.name});
     }
     entries_.push_back(std::move(entry));
   }
+
+  /// The mask of tensor `t` stays, and is enforced once the others are there.
+  void enforce(std::size_t t) { enforced_.push_back(t); }
 
   const std::vector<Job>& jobs() const { return jobs_; }
 
@@ -55,6 +62,7 @@ class CellPlan {
   void commit(std::span<const Result> results) {
     take_over();
     for (std::size_t e = 0; e < results.size(); ++e) figures(e).take(results[e]);
+    if (!results.empty()) cell_.news_ = true;
   }
 
   /// The same where the results, from number `first` on, stay in a ticket until somebody asks for them.
@@ -68,9 +76,9 @@ class CellPlan {
     if (!jobs_.empty()) cell_.pending_ = std::move(pending);
   }
 
-  /// The jobs that enforce the masks of a cell with nothing to rebuild.
-  void enforce(const Context& context, std::vector<Job>& jobs) {
-    if (jobs_.empty()) cell_.enforce(context, tensors_, jobs);
+  /// The jobs that enforce the masks that stay.
+  void add_enforcing(const Context& context, std::vector<Job>& jobs) {
+    for (const std::size_t t : enforced_) cell_.enforce(context, t, tensors_[t], jobs);
   }
 
  private:
@@ -99,6 +107,7 @@ class CellPlan {
   Schedule next_;
   std::vector<Entry> entries_;
   std::vector<Job> jobs_;  ///< one per entry, or none in mode Identity
+  std::vector<std::size_t> enforced_;
 };
 
 namespace {
@@ -126,7 +135,7 @@ void execute(const Context& context, std::vector<CellPlan>& plans) {
     first += plan.jobs().size();
   }
   jobs.clear();
-  for (CellPlan& plan : plans) plan.enforce(context, jobs);
+  for (CellPlan& plan : plans) plan.add_enforcing(context, jobs);
   mask_all(context, jobs);
 }
 
@@ -145,15 +154,28 @@ void drive_all(const Context& context, std::span<const CellCall> calls, Drive&& 
   plans.reserve(calls.size());
   for (const CellCall& call : calls) {
     Schedule next = call.cell->schedule();
-    const bool due = drive(next);
-    if (due) call.cell->wait();  // a rise builds on what the last one came to
-    CellPlan& plan = plans.emplace_back(context, call, next, due);
-    for (std::size_t t = 0; due && t < call.tensors.size(); ++t) plan.rebuild(t, false);
+    const bool rises = drive(next), again = !rises && call.cell->tries_again();
+    if (rises) call.cell->wait();  // a rise builds on what the last one came to
+    CellPlan& plan = plans.emplace_back(context, call, next, rises || again);
+    for (std::size_t t = 0; t < call.tensors.size(); ++t) {
+      if (rises || (again && call.cell->known_figures(t).tied))
+        plan.rebuild(t, false);
+      else
+        plan.enforce(t);
+    }
   }
   execute(context, plans);
 }
 
 }  // namespace
+
+bool PruneCell::due(std::int64_t batch_size) const { return Schedule(schedule_).update(batch_size) || tries_again(); }
+
+bool PruneCell::tries_again() const {
+  if (parameters().ties != Ties::keep || !schedule_.ended()) return false;
+  wait();
+  return std::ranges::any_of(tensors_, [](const Tensor& tensor) { return tensor.figures.tied && !tensor.dropped; });
+}
 
 void initialize(const Context& context, std::span<const CellCall> calls, bool reset) {
   check_distinct(calls);

@@ -88,8 +88,10 @@ void check(const Context& context, std::span<const Job> jobs, std::span<Result> 
     }
     if (reads == Reads::mask) continue;
     if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
-    if (job.mask_is_new && job.mask.words && job.mask.words == job.old.words)
-      refuse(part("mask_is_new"), "false, or another mask than the old one", "true");
+    if (job.fallback.words) check_mask(part("fallback"), job.fallback, job.weights.size, context);
+    const bool read_before = job.mask.words == job.old.words || job.mask.words == job.fallback.words;
+    if (job.mask_is_new && job.mask.words && read_before)
+      refuse(part("mask_is_new"), "false, or another mask than the old one and the fallback", "true");
     check_share(part("threshold"), job.rule.threshold);
     check_delta(part("delta"), job.rule.delta);
   }

@@ -47,7 +47,7 @@ void PruneCell::propagate(const Context& context, std::span<const CellTensor> te
   require_initialized("propagate");
   check_tensors(context, tensors);
   std::vector<Job> jobs;
-  enforce(context, tensors, jobs);
+  for (std::size_t t = 0; t < tensors.size(); ++t) enforce(context, t, tensors[t], jobs);
   mask_all(context, jobs);
   ++idle_enforcements_;
 }
@@ -68,8 +68,6 @@ void PruneCell::back_propagate(const Context& context, std::span<const CellTenso
   mask_all(context, jobs);
 }
 
-bool PruneCell::due(std::int64_t batch_size) const { return Schedule(schedule_).update(batch_size); }
-
 void PruneCell::update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size) {
   const CellCall call{this, tensors};
   prunecell::update(context, {&call, 1}, batch_size);
@@ -80,20 +78,18 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
   prunecell::end_epoch(context, {&call, 1});
 }
 
-void PruneCell::enforce(const Context& context, std::span<const CellTensor> tensors, std::vector<Job>& jobs) {
+void PruneCell::enforce(const Context& context, std::size_t tensor, const CellTensor& memory, std::vector<Job>& jobs) {
+  const Tensor& known = tensors_[tensor];
+  if (known.dropped) return;
   const bool in_place = parameters().in_place;
-  for (std::size_t t = 0; t < tensors.size(); ++t) {
-    if (tensors_[t].dropped) continue;
-    const auto& [weights, gradient, pruned] = tensors[t];
-    move_mask(t, context.device);
-    if (tensors_[t].mask)
-      jobs.push_back({.weights = weights,
-                      .out = in_place ? TensorView{} : pruned,
-                      .mask = tensors_[t].mask->view(),
-                      .name = tensors_[t].name});
-    else if (!in_place && weights.size > 0)
-      copy_weights(context, weights, pruned);
-  }
+  move_mask(tensor, context.device);
+  if (known.mask)
+    jobs.push_back({.weights = memory.weights,
+                    .out = in_place ? TensorView{} : memory.pruned,
+                    .mask = known.mask->view(),
+                    .name = known.name});
+  else if (!in_place && memory.weights.size > 0)
+    copy_weights(context, memory.weights, memory.pruned);
 }
 
 void PruneCell::move_mask(std::size_t tensor, Device device) {
@@ -107,6 +103,7 @@ void PruneCell::wait() const {
     const std::vector<Result> results = pending_->ticket->wait();
     for (std::size_t e = 0; e < pending_->entries.size(); ++e)
       tensors_[pending_->entries[e].tensor].figures.take(results[pending_->first + e]);
+    news_ = true;
   } catch (const UnreachableThreshold&) {
     take_back(*pending_);
     pending_.reset();
@@ -141,6 +138,7 @@ void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
   changed.mask->assign_bits(mask);
   changed.figures.zeros = mask.zeros();
   changed.figures.level = 0;
+  changed.figures.tied = false;
 }
 
 CellState PruneCell::save() const {

@@ -14,6 +14,7 @@ constexpr std::array modes = {std::pair{Mode::identity, "Identity"}, std::pair{M
                               std::pair{Mode::gradual, "Gradual"}};
 constexpr std::array fillers = {std::pair{Filler::none, "None"}, std::pair{Filler::random, "Random"},
                                 std::pair{Filler::iter_nonstruct, "IterNonStruct"}};
+constexpr std::array ties_words = {std::pair{Ties::prune, "prune"}, std::pair{Ties::keep, "keep"}};
 
 template <class Words, class Value>
 const char* find_name(const Words& words, Value value) {
@@ -36,8 +37,10 @@ auto parse(const char* parameter, const Words& words, const std::string& given) 
 
 const char* name(Mode mode) { return find_name(modes, mode); }
 const char* name(Filler filler) { return find_name(fillers, filler); }
+const char* name(Ties ties) { return find_name(ties_words, ties); }
 Mode parse_mode(const std::string& word) { return parse("prune_mode", modes, word); }
 Filler parse_filler(const std::string& word) { return parse("prune_filler", fillers, word); }
+Ties parse_ties(const std::string& word) { return parse("ties", ties_words, word); }
 
 void validate(const Parameters& p) {
   check_share("threshold", p.threshold);
@@ -63,6 +66,7 @@ std::vector<std::string> differences(const Parameters& theirs, const Parameters&
   compare("gamma", theirs.gamma, ours.gamma, number);
   compare("in_place", theirs.in_place, ours.in_place, [](bool value) { return std::string(value ? "True" : "False"); });
   compare("seed", theirs.seed, ours.seed, number);
+  compare("ties", theirs.ties, ours.ties, word);
   return out;
 }
 
@@ -91,9 +95,14 @@ bool Schedule::end_epoch() {
   return rise();
 }
 
+bool Schedule::ended() const {
+  if (parameters_.mode != Mode::gradual) return parameters_.mode == Mode::fixed;
+  return current_ >= semantics::f32(parameters_.threshold);
+}
+
 bool Schedule::rise() {
+  if (ended()) return false;
   const float threshold = semantics::f32(parameters_.threshold);
-  if (current_ >= threshold) return false;
   // The float32 sum is the reference's, so that masks follow it bit for bit; but a sum that rounding leaves just
   // below the threshold would cost it one more, useless rise.
   constexpr double rounding = 1e-6;

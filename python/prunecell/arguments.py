@@ -76,6 +76,7 @@ def parse(given: Mapping[str, Any]) -> Parameters:
         gamma=_number("gamma", values["gamma"]),
         in_place=values["in_place"],
         seed=_bounded("seed", values["seed"], 64),
+        ties=_word("ties", values["ties"]),
     )
 
 

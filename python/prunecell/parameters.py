@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 
 MODES = ("Identity", "Static", "Gradual")
 FILLERS = ("None", "Random", "IterNonStruct")
+TIES = ("prune", "keep")
 QUANT_MODES = ("Default", "Symmetric", "Asymmetric", "FullRange")
 
 
@@ -23,6 +24,7 @@ class Parameters:
     gamma: float = 0.05
     in_place: bool = True
     seed: int = 0
+    ties: str = "prune"
 
     def as_dict(self) -> dict[str, Any]:
         """All parameters by name."""
@@ -41,6 +43,7 @@ class Keywords(TypedDict, total=False):
     gamma: float
     in_place: bool
     seed: int
+    ties: Literal["prune", "keep"]
     quant_mode: str | None
     range: int | None
 

@@ -10,6 +10,7 @@ import numpy as np
 from prunecell import _core
 from prunecell._core import Figures, InvalidType, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
+from prunecell.dying import known_updates, warn_of_dead
 from prunecell.ops import empty_twin
 from prunecell.parameters import UNUSED, Keywords, Parameters
 from prunecell.saved_state import check_state
@@ -81,6 +82,12 @@ class PruneCell:
             holds the pruned ones (`get_quantized_weights`).
         seed: Of the Random filler, 0 to 2**64 - 1. In a model each cell draws from a hash of the
             seed and its name.
+        ties: What IterNonStruct does where all weights of a tensor would go though less is asked,
+            since they are equal or lie below one step of `delta`. "prune": they go, with a warning.
+            "keep": the tensor keeps the mask that it has, at first all ones, with a warning, and
+            each later mask update tries again; where no rise is to come (Static, or Gradual at
+            `threshold`), each `update` and `end_epoch` does, until it has its mask. Without effect
+            on other fillers, which a warning says.
         quant_mode: Accepted for compatibility, not used.
         range: Accepted for compatibility, not used.
 
@@ -113,6 +120,7 @@ class PruneCell:
     gamma: _Parameter[float] = _Parameter[float]()
     in_place: _Parameter[bool] = _Parameter[bool]()
     seed: _Parameter[int] = _Parameter[int]()
+    ties: _Parameter[str] = _Parameter[str]()
     quant_mode: _Parameter[str | None] = _Parameter["str | None"]()
     range: _Parameter[int | None] = _Parameter["int | None"]()
 
@@ -124,6 +132,7 @@ class PruneCell:
         self._sources: dict[int, TensorSource] = {}
         self._biases: list[Array] = []
         self._custom: set[int] = set()  # tensors whose masks were set, not built by the filler
+        self._told: set[tuple[int, bool]] = set()  # see warn_of_dead
         self._updates = 0
         self._changes = 0  # of schedule and masks, for those who follow them
         self._warned = False
@@ -339,7 +348,7 @@ class PruneCell:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update({"_told": set()} | state)  # pickles from before it was there lack it
         tensors, saved = state["_core"]
         self._core = _core.PruneCell(self._parameters.as_dict())
         for shape, name in tensors:
@@ -396,6 +405,8 @@ class PruneCell:
     def _warn_about_parameters(self) -> None:
         if self.prune_mode == "Gradual" and self.start > self.threshold:
             warn(f"start {self.start} lies above threshold {self.threshold}: it is not left")
+        if self.ties != "prune" and self.prune_filler != "IterNonStruct":
+            warn(f"ties {self.ties!r} has no effect with prune_filler {self.prune_filler!r}")
         given = [name for name, value in self._unused.items() if value is not None]
         if given:
             warn(f"accepted and not used: {', '.join(given)}")
@@ -403,30 +414,38 @@ class PruneCell:
 
 def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
     """`PruneCell.initialize` for many cells: all of them, or none where one raises."""
-    _core.initialize([(cell._core, cell._arrays()) for cell in cells], reset)
+    warn_of_dead(known_updates(start(cells, reset=reset)))
+
+
+def start(cells: list[PruneCell], *, reset: bool = False) -> list[PruneCell]:
+    """`initialize` without its warnings. Returns the cells with new figures, to be warned of."""
+    news = _core.initialize([(cell._core, cell._arrays()) for cell in cells], reset)
     for cell in cells:
         if reset:
             cell._custom.clear()
         cell._changes += 1
         cell._written()
+    return [cells[number] for number in news]
 
 
 def update(cells: list[PruneCell], batch_size: int) -> None:
     """`PruneCell.update` for many cells: all of them, or none where one raises."""
     size = parse_batch_size(batch_size)
     calls = [(cell._core, cell._arrays_to_update(size)) for cell in cells]
-    _core.update(calls, size)
+    news = _core.update(calls, size)
     for cell, (_, arrays) in zip(cells, calls, strict=True):
         cell._updates += 1
         cell._changes += 1
         if arrays and cell._sources:
             cell._written()
+    warn_of_dead(known_updates(cells[number] for number in news))
 
 
 def end_epoch(cells: list[PruneCell]) -> None:
     """`PruneCell.end_epoch` for many cells: all of them, or none where one raises."""
-    _core.end_epoch([(cell._core, cell._arrays()) for cell in cells])
+    news = _core.end_epoch([(cell._core, cell._arrays()) for cell in cells])
     for cell in cells:
         cell._updates += 1
         cell._changes += 1
         cell._written()
+    warn_of_dead(known_updates(cells[number] for number in news))

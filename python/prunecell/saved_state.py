@@ -31,6 +31,9 @@ _PARAMETERS = {
     "in_place": "True or False",
     "seed": "an integer from 0 to 2**64 - 1",
 }
+# Those that states from before they were saved lack.
+_LATER_PARAMETERS = {"ties": "a word"}
+_LATER_OF_TENSOR = {"custom": "True or False", "tied": "True or False"}
 _TENSOR = {
     "shape": "a tuple of integers",
     "zeros": "an integer",
@@ -57,15 +60,20 @@ def check_state(state: object) -> None:
     _check_value("state", state, "a dict")
     checked = cast(dict[str, Any], state)
     _check_values("state", checked, _STATE)
-    _check_values("state['parameters']", checked["parameters"], _PARAMETERS)
+    parameters = checked["parameters"]
+    _check_values(
+        "state['parameters']", parameters, _PARAMETERS | _given(parameters, _LATER_PARAMETERS)
+    )
     for number, tensor in enumerate(checked["tensors"]):
         name = f"state['tensors'][{number}]"
         _check_value(name, tensor, "a dict")
-        _check_values(name, tensor, _TENSOR)
-        if "custom" in tensor:  # states from before it was saved lack it
-            _check_value(f"{name}['custom']", tensor["custom"], "True or False")
+        _check_values(name, tensor, _TENSOR | _given(tensor, _LATER_OF_TENSOR))
         if not tensor["initialized"]:
             raise InvalidArgument(f"{name}['initialized']: expected True, got False")
+
+
+def _given(values: dict[str, Any], later: dict[str, str]) -> dict[str, str]:
+    return {key: kind for key, kind in later.items() if key in values}
 
 
 def _check_values(name: str, values: dict[str, Any], expected: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from running import Run
-from weights import npz, tensors
+from weights import PRUNABLE, npz, tensors
 
 SECTION = """
 [{}]
@@ -99,8 +99,56 @@ def test_ties_and_earlier_zeros_are_no_fault_of_the_step(
     np.savez(tmp_path / "a.npz", earlier=earlier, ties=np.full((9, 9), 0.5), few=np.eye(2))
     options = ("--threshold", 0.3, "--delta", delta)
     done = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", *options, "--json")
-    assert done.err == ""
+    assert "coarse step" not in done.err
     assert [one["zeros"] for one in done.json["tensors"]] == [380, 81, 2]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_tensors_of_equal_weights_are_said_to_go_whole(
+    run: Run, tmp_path: Path, value: float
+) -> None:
+    equal = {name: np.full((9, 9), value) for name in ("gate", "head")}
+    options = ("--threshold", 0.3)
+    done = run("prune", npz(tmp_path / "a.npz", **equal), tmp_path / "b.npz", *options)
+    assert done.code == 0
+    assert done.err == (
+        "prunecell prune: warning: gate: asked 30.00 %, pruned 100.00 %, and all of 1 other "
+        "tensor: weights that are equal, or below one step of delta, go together; --ties keep "
+        "leaves such tensors as they are\n"
+    )
+    for meant in (("--threshold", 1), ("--threshold", 0), (*options, "--filler", "Random")):
+        assert run("prune", tmp_path / "a.npz", tmp_path / "b.npz", *meant).err == ""
+
+
+def test_tensors_of_equal_weights_can_be_kept(run: Run, tmp_path: Path) -> None:
+    equal = {name: np.full((9, 9), 0.5) for name in ("gate", "head")}
+    options = ("--threshold", 0.3, "--ties", "keep", "--json")
+    done = run("prune", npz(tmp_path / "a.npz", **equal), tmp_path / "b.npz", *options)
+    assert done.err == (
+        "prunecell prune: warning: gate: asked 30.00 %, pruned 0.00 %, and nothing of 1 other "
+        "tensor: all weights are equal, or below one step of delta, and stay with --ties keep\n"
+    )
+    found = {one["name"]: (one["tied"], one["zeros"]) for one in done.json["tensors"]}
+    assert found["gate"] == found["head"] == (True, 0)
+    assert not any(found[name][0] for name in PRUNABLE)
+    with np.load(tmp_path / "b.npz") as written:
+        assert (written["gate"] == 0.5).all()
+        assert (written["fc.weight"] == 0).mean() >= 0.3
+    coarse = ("--threshold", 0.3, "--delta", 10, "--ties", "keep", "--include", "fc*", "--json")
+    done = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", *coarse)
+    assert [one["zeros"] for one in done.json["tensors"]] == [0]
+
+
+def test_sections_say_what_becomes_of_ties(run: Run, tmp_path: Path) -> None:
+    text = SECTION.format("gate", "Static", f"{ITER}\nQWeight.Ties=keep")
+    (tmp_path / "x.ini").write_text(text)
+    np.savez(tmp_path / "a.npz", gate=np.zeros((9, 9)))
+    config = ("--config", tmp_path / "x.ini")
+    done = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", *config, "--json")
+    assert done.json["tensors"][0]["tied"]
+    assert "--ties keep" in done.err
+    both = run("prune", tmp_path / "a.npz", tmp_path / "b.npz", *config, "--ties", "keep")
+    assert "leave out --ties" in both.complaint(2)
 
 
 def test_nan_counts_as_a_weight_that_is_kept(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prunecell import config
 from prunecell.config import prune_parameters
-from prunecell.config.parameters import FILLERS, MODES, PARAMETERS, QUANT_MODES
+from prunecell.config.parameters import FILLERS, MODES, PARAMETERS, QUANT_MODES, TIES
 
 Ini = Callable[..., config.IniFile]
 Fault = Callable[..., config.ConfigError]
@@ -166,5 +166,5 @@ def test_the_documentation_names_every_key_and_word() -> None:
         default = parameter.default or "[0-]"
         row = rf"\| `QWeight\.{parameter.ini}` \| `{parameter.python}` \| `?{default}`? \|"
         assert re.search(row, text), parameter.ini
-    for word in (*MODES, *FILLERS, *QUANT_MODES):
+    for word in (*MODES, *FILLERS, *TIES, *QUANT_MODES):
         assert f"`{word}`" in text

@@ -52,6 +52,14 @@ def test_cells_survive_the_way_through_a_file(tmp_path: Path) -> None:
             assert getattr(again[name], key) == getattr(cell, key), (name, key)
 
 
+def test_ties_are_written_where_they_say_something() -> None:
+    keeping = PruneCell(prune_filler="IterNonStruct", ties="keep")
+    text = config.to_ini("c", keeping)
+    assert text.splitlines()[-1] == "QWeight.Ties=keep"
+    assert config.prune_parameters(config.parse(text))["c"]["ties"] == "keep"
+    assert "Ties" not in config.to_ini("c", PruneCell(ties="prune"))
+
+
 def test_unused_parameters_are_written_too() -> None:
     with pytest.warns(UserWarning):
         cell = PruneCell(quant_mode="Symmetric", range=255)

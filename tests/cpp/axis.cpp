@@ -17,6 +17,7 @@ class Carried {
       for (TensorView* view : {&job.weights, &job.out, &job.otherwise}) carry(*view);
       carry(job.mask);
       carry(job.old);
+      carry(job.fallback);
     }
   }
 

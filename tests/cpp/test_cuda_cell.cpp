@@ -80,6 +80,46 @@ TEST_CASE("a cell on a device does what its like does on the CPU") {
     }
 }
 
+TEST_CASE("a tensor that would lose all weights is left alone and tried again on a device too") {
+  for (const bool in_place : {true, false})
+    for (const Mode mode : {Mode::fixed, Mode::gradual}) {
+      Parameters parameters = gradual(in_place);
+      parameters.mode = mode;
+      parameters.ties = Ties::keep;
+      Twins twins(parameters);
+      const auto update = [&](const Weights& weights) {
+        twins.weights = weights;
+        twins.device_weights.overwrite(weights);
+        twins.both([](PruneCell& cell, const Context& context, auto tensors) { cell.update(context, tensors, 40); });
+        twins.check_alike();
+        CHECK(twins.cell.figures(0).tied == twins.device_cell.figures(0).tied);
+        return twins.cell.figures(0).tied;
+      };
+      const Weights zeros(DType::float32, 5000);
+      twins.weights = zeros;
+      twins.device_weights.overwrite(zeros);
+      twins.both([](PruneCell& cell, const Context& context, auto tensors) { cell.initialize(context, tensors); });
+      twins.check_alike();
+      CHECK(update(zeros));
+      CHECK(update(zeros));
+      CHECK(update(reference::ties(DType::float32, 5000, 3)) == (mode == Mode::gradual));
+      for (std::uint32_t step = 4; step < 9; ++step) update(reference::ties(DType::float32, 5000, step));
+      CHECK_FALSE(update(reference::ties(DType::float32, 5000, 9)));
+    }
+}
+
+TEST_CASE("Static waits with Ties::keep alone, until it is known that no mask is to be tried again") {
+  const auto waits = [] { return simt::calls("cudaStreamSynchronize") + simt::calls("cudaDeviceSynchronize"); };
+  for (const Ties ties : {Ties::prune, Ties::keep}) {
+    Twins twins({.mode = Mode::fixed, .filler = Filler::iter_nonstruct, .delta = 0.01, .ties = ties});
+    const CellTensor there = twins.device();
+    twins.device_cell.initialize(on_device, {&there, 1});
+    const std::size_t before = waits();
+    for (int step = 0; step < 3; ++step) twins.device_cell.update(on_device, {&there, 1}, 1);
+    CHECK(waits() == before + (ties == Ties::keep));
+  }
+}
+
 TEST_CASE("identity copies out of place on a device too") {
   Twins twins({.mode = Mode::identity, .in_place = false});
   twins.both([](PruneCell& cell, const Context& context, auto tensors) { cell.initialize(context, tensors); });

@@ -256,7 +256,7 @@ TEST_CASE("wrong arguments are refused by name") {
   CHECK(with([](Job& j) {
           j.old = j.mask;
           j.mask_is_new = true;
-        }) == "tensor 0: mask_is_new: expected false, or another mask than the old one, got true");
+        }) == "tensor 0: mask_is_new: expected false, or another mask than the old one and the fallback, got true");
   CHECK(refusal({.threads = -1}, good) == "context.threads: expected 0 or more, got -1");
   CHECK(refusal({.device = {Device::Kind::cuda, 0}}, good) ==
         (axis::on_cuda() ? "tensor 0: weights: lies on another device than the one of the context"

@@ -13,7 +13,7 @@ from test_ties import INPUTS, Doubled, tied
 from torch import nn
 from torch.nn.utils import parametrize, prune
 from torch.optim import SGD
-from torch_axes import GRADUAL, STATIC, pruned, train
+from torch_axes import GRADUAL, STATIC, all_may_go, pruned, train
 
 
 def untie(net: Any) -> None:
@@ -80,6 +80,7 @@ def test_two_cells_that_are_tied_after_they_were_pruned_are_refused() -> None:
     assert second.figures.zeros == first.figures.zeros
 
 
+@all_may_go
 def test_a_tie_that_was_broken_since_wrap_is_none() -> None:
     net = tied()
     model = prunecell.torch.wrap(net)

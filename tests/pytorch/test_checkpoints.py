@@ -61,7 +61,7 @@ def test_a_state_keeps_its_keys_and_gains_tensors_only(in_place: bool) -> None:
     assert state["0.prune_mask"].dtype == torch.uint8
     assert state["0.prune_mask"].shape == (4, 4)  # 27 weights a row
     assert state["0.prune_state"].dtype == torch.int64
-    assert state["0.prune_state"].shape == (17,)
+    assert state["0.prune_state"].shape == (19,)
 
 
 @pytest.mark.parametrize("filler", ["IterNonStruct", "Random", "None"])

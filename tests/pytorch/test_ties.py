@@ -14,7 +14,7 @@ from test_interrupted_steps import Failing
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 from torch.optim import SGD
-from torch_axes import GRADUAL, STATIC, assert_equal, clones, pruned, train
+from torch_axes import GRADUAL, STATIC, all_may_go, assert_equal, clones, pruned, train
 
 INPUTS = torch.randn(3, 6, generator=torch.Generator().manual_seed(5))
 
@@ -232,6 +232,7 @@ def test_a_cell_that_lets_go_goes_on_seeing_the_pruned_weight(left: int) -> None
     assert not any(hooks_of(net))
 
 
+@all_may_go
 def test_a_cell_that_computes_its_weight_by_now_may_let_go() -> None:
     net = tied()
     first, _, _ = model = pruned(net, **GRADUAL)

@@ -68,6 +68,8 @@ GRADUAL = {
 
 # Of tests that load weights without masks, whatever becomes of the masks in force.
 takes_masks = pytest.mark.filterwarnings("ignore:the loaded weights bring no masks")
+# Of tests whose weights are all equal.
+all_may_go = pytest.mark.filterwarnings("ignore:all weights were pruned")
 
 
 def network() -> nn.Sequential:

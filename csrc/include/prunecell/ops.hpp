@@ -48,6 +48,13 @@ enum class Filler : std::uint8_t {
   iter_nonstruct  ///< all |w| <= k * delta for the smallest k that prunes need(n, threshold) weights
 };
 
+/// What becomes of a tensor all of whose weights would go though less is asked: they tie, or lie below one step of
+/// delta.
+enum class Ties : std::uint8_t {
+  prune,  ///< all go: the tensor is dead
+  keep    ///< its mask is Job::fallback
+};
+
 struct Rule {
   Filler filler = Filler::random;
   float threshold = 0.2f;    ///< share of weights to prune, 0 <= threshold <= 1
@@ -55,6 +62,10 @@ struct Rule {
   std::uint64_t seed = 0;    ///< Random: see derive_seed() for several cells of one model
   std::uint32_t tensor = 0;  ///< Random: number of the tensor in its cell
   std::uint32_t rise = 0;    ///< Random: number of the rise
+  Ties ties = Ties::prune;   ///< IterNonStruct
+
+  /// Whether the rule may leave a tensor its fallback.
+  bool may_fall_back() const { return ties == Ties::keep && filler == Filler::iter_nonstruct && threshold < 1; }
 };
 
 struct Job {
@@ -63,6 +74,7 @@ struct Job {
   TensorView otherwise = {};  ///< apply: values of pruned weights, alike; no data: +0
   MaskView mask = {};         ///< written by a rebuild, read by apply
   MaskView old = {};          ///< rebuild: mask in force until now; may be `mask` itself; no words: all kept
+  MaskView fallback = {};     ///< rebuild with Ties::keep: may be `mask` itself; no words: all kept
   bool mask_is_new = false;   ///< rebuild: nobody looks at `mask` if the call throws; saves a copy of size / 8 bytes
   Rule rule = {};
   std::string_view name = {};  ///< names the tensor in errors; empty: its number in the call
@@ -73,11 +85,12 @@ struct Result {
   std::int64_t zeros = 0;  ///< pruned weights of the mask
   std::int64_t level = 0;  ///< IterNonStruct: k
   float limit = 0;         ///< IterNonStruct: f32(delta * f32(k)), the largest magnitude pruned
+  bool tied = false;       ///< Ties::keep: all weights would have gone, so the mask is the fallback, at no level
   bool changed = false;    ///< apply in place: some weight was not masked yet
 };
 
 /// Rebuilds the masks by their rules. Where `old` is given, IterNonStruct reads a pruned weight as 0 and
-/// Random keeps it pruned, so that the new mask only adds zeros. A mask that is new is not its own old one.
+/// Random keeps it pruned, so that the new mask only adds zeros. A mask that is new is not its own old one or fallback.
 /// Throws InvalidArgument, UnreachableThreshold (naming tensor, need and what is out of reach),
 /// DeviceUnavailable.
 void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);

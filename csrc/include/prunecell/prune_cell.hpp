@@ -29,6 +29,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace prunecell {
@@ -47,10 +48,12 @@ struct Figures {
   std::int64_t zeros = 0;  ///< pruned weights
   std::int64_t level = 0;  ///< k of IterNonStruct at the last rebuild
   float asked = 0;         ///< threshold of the last rebuild
+  bool tied = false;       ///< Ties::keep: it would have pruned all weights, and left the mask as it was
 
   void take(const Result& result) {
     zeros = result.zeros;
     level = result.level;
+    tied = result.tied;
   }
   double reached() const { return size ? double(zeros) / double(size) : 0; }
   double overshoot() const { return reached() - asked; }
@@ -98,11 +101,17 @@ class PruneCell {
   void back_propagate(const Context& context, std::span<const CellTensor> tensors);
 
   /// Counts `batch_size` samples, rebuilds the masks if a rise is due, and enforces them as propagate does.
-  /// Where no rise is due, `tensors` may be empty: then it only counts, for callers who know the weights masked.
+  /// Where no rise is to come, masks that Ties::keep left alone are tried again, here and in end_epoch: with it, the
+  /// first such call of a device waits for the rebuild before. Where nothing is rebuilt, `tensors` may be empty: then
+  /// it only counts, for callers who know the weights masked.
   void update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size);
 
-  /// Whether update(batch_size) is going to rebuild the masks, and needs the tensors for it.
+  /// Whether update(batch_size) is going to rebuild masks, and needs the tensors for it. Throws what wait() throws.
   bool due(std::int64_t batch_size) const;
+
+  /// Whether no rise is to come that would try masks that Ties::keep left alone, so that update and end_epoch do. Waits
+  /// where some may be, see wait().
+  bool tries_again() const;
 
   /// One rise where stepsize is 0; enforces the masks as propagate does.
   void end_epoch(const Context& context, std::span<const CellTensor> tensors);
@@ -128,6 +137,10 @@ class PruneCell {
   void wait() const;
   /// After wait().
   const Figures& figures(std::size_t tensor) const;
+  /// Those that are known now, without waiting.
+  const Figures& known_figures(std::size_t tensor) const { return at(tensor).figures; }
+  /// Whether results of a rebuild were taken over since this was asked last.
+  bool take_news() const { return std::exchange(news_, false); }
   /// The mask in force; nullptr where none is built (mode Identity, or before initialize): all weights kept.
   const Mask* mask(std::size_t tensor) const;
   /// Times that masks were enforced since the schedule was last driven.
@@ -169,12 +182,13 @@ class PruneCell {
   void check_count(std::span<const CellTensor> tensors) const;
   void check_tensors(const Context& context, std::span<const CellTensor> tensors) const;
   void check_state(const CellState& state, bool keep_parameters) const;
-  void enforce(const Context& context, std::span<const CellTensor> tensors, std::vector<Job>& jobs);
+  void enforce(const Context& context, std::size_t tensor, const CellTensor& memory, std::vector<Job>& jobs);
 
   // Mutable, since who asks for a figure first has to take over, or take back, what became of a rebuild.
   mutable Schedule schedule_;
   mutable std::deque<Tensor> tensors_;  ///< no vector: mask() hands out addresses, which add_tensor() must not move
   mutable std::optional<Pending> pending_;
+  mutable bool news_ = false;
   std::int64_t idle_enforcements_ = 0;
 };
 

@@ -26,17 +26,20 @@ struct Parameters {
   double gamma = 0.05;        ///< added to the share at a rise, [0, 1]
   bool in_place = true;       ///< prune the weights themselves, not a copy
   std::uint64_t seed = 0;     ///< of the Random filler
+  Ties ties = Ties::prune;    ///< keep: IterNonStruct leaves a tensor alone that would lose all of its weights
 
   friend bool operator==(const Parameters&, const Parameters&) = default;
 };
 
-/// The words of the INI file and of Python: Identity, Static, Gradual; None, Random, IterNonStruct.
+/// The words of the INI file and of Python: Identity, Static, Gradual; None, Random, IterNonStruct; prune, keep.
 const char* name(Mode mode);
 const char* name(Filler filler);
+const char* name(Ties ties);
 
 /// The reverse. Throw InvalidArgument listing the legal words.
 Mode parse_mode(const std::string& word);
 Filler parse_filler(const std::string& word);
+Ties parse_ties(const std::string& word);
 
 /// Throws InvalidArgument naming the first parameter (by its Python name), its value and what is accepted.
 void validate(const Parameters& parameters);
@@ -63,6 +66,9 @@ class Schedule {
 
   /// True: the masks are to be rebuilt at current(). Does nothing where stepsize > 0.
   bool end_epoch();
+
+  /// Whether no rise is to come: Static, and Gradual at its threshold.
+  bool ended() const;
 
   /// Continues a saved schedule. Throws InvalidArgument for values no schedule reaches.
   void resume(float current, std::int64_t rises, std::int64_t counter);

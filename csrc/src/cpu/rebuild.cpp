@@ -83,27 +83,35 @@ void throw_if_unreachable(const Context& context, std::span<const Job> jobs, std
   }
 }
 
-/// Writes `count` words of a mask, from number `first` on.
+/// Writes `count` words of a mask, from number `first` on, as another has them; no words: all kept.
+void copy_mask(const MaskView& mask, const MaskView& other, std::int64_t first, std::int64_t count) {
+  if (other.words)
+    std::copy_n(other.words + first, count, mask.words + first);
+  else
+    fill_ones(mask.words + first, std::min(32 * count, mask.size - 32 * first));
+}
+
+/// Writes `count` words of a mask, from number `first` on, by the decision.
 void write_mask(const Job& job, const Decision& decision, const std::uint32_t* found, std::int64_t first,
                 std::int64_t count) {
-  std::uint32_t* words = job.mask.words + first;
   switch (decision.kind) {
-    case Decision::Kind::prune_all: std::fill_n(words, count, 0u); return;
-    case Decision::Kind::keep_old:
-      if (job.old.words)
-        std::copy_n(job.old.words + first, count, words);
-      else
-        fill_ones(words, std::min(32 * count, job.mask.size - 32 * first));
-      return;
-    default: std::copy_n(found + first, count, words);
+    case Decision::Kind::prune_all: std::fill_n(job.mask.words + first, count, 0u); return;
+    case Decision::Kind::keep_old: copy_mask(job.mask, job.old, first, count); return;
+    case Decision::Kind::fall_back: copy_mask(job.mask, job.fallback, first, count); return;
+    default: std::copy_n(found + first, count, job.mask.words + first);
   }
+}
+
+/// Whether the mask of a job was found in the order of memory, which is not the logical one.
+bool found_moved(const InMemoryOrder& in_order, const Searched& searched, std::size_t job) {
+  return in_order.moved(job) && searched.decisions[job].kind == Decision::Kind::searched;
 }
 
 /// The jobs, with masks that were found in the order of memory as they were found.
 std::vector<Job> as_found(std::span<const Job> jobs, const InMemoryOrder& in_order, const Searched& searched) {
   std::vector<Job> out(jobs.begin(), jobs.end());
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    if (!in_order.moved(j) || !alike(jobs[j])) continue;
+    if (!found_moved(in_order, searched, j) || !alike(jobs[j])) continue;
     out[j] = as_row_major(jobs[j]);
     out[j].mask.words = searched.words[j];
   }
@@ -118,11 +126,12 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
   throw_if_unreachable(context, in_order.jobs(), searched.decisions);
   std::vector<Reordering> found;
   for (std::size_t j = 0; j < jobs.size(); ++j)
-    if (in_order.moved(j))
+    if (found_moved(in_order, searched, j))
       found.push_back({jobs[j].weights.layout, jobs[j].mask.size, searched.words[j], jobs[j].mask.words});
   to_logical_order(context, found);
   const auto is_written = [&](std::size_t j) {
-    return in_order.moved(j) || (jobs[j].mask_is_new && searched.decisions[j].kind == Decision::Kind::searched);
+    return found_moved(in_order, searched, j) ||
+           (jobs[j].mask_is_new && searched.decisions[j].kind == Decision::Kind::searched);
   };
   const auto write = [&](std::size_t j, std::int64_t first, std::int64_t count) {
     write_mask(jobs[j], searched.decisions[j], searched.words[j], first, count);
@@ -148,6 +157,7 @@ void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result
     results[j].need = decision.need;
     results[j].zeros = decision.zeros;
     results[j].level = decision.level;
+    results[j].tied = decision.kind == Decision::Kind::fall_back;
     if (jobs[j].rule.filler == Filler::iter_nonstruct) results[j].limit = std::bit_cast<float>(decision.limit);
   }
 }

@@ -31,7 +31,7 @@ class Search {
     if (size_ == 0 || job_.rule.filler == Filler::none) return keep_old();
     decision_.need = need_;
     if (random()) {
-      wanted_ -= zeros_of_old();
+      wanted_ -= zeros_of(job_.old);
       if (wanted_ <= 0) return keep_old();
       if (room_ == 0) return prune_all();
     }
@@ -49,11 +49,11 @@ class Search {
   bool decided() const { return decision_.kind != Decision::Kind::keep_old; }
   bool random() const { return job_.rule.filler == Filler::random; }
 
-  std::int64_t zeros_of_old() const {
-    return job_.old.words ? size_ - count_ones(job_.old.words, word_count(size_)) : 0;
+  std::int64_t zeros_of(const MaskView& mask) const {
+    return mask.words ? size_ - count_ones(mask.words, word_count(size_)) : 0;
   }
   Decision keep_old() {
-    decision_.zeros = zeros_of_old();
+    decision_.zeros = zeros_of(job_.old);
     return decision_;
   }
   Decision prune_all() {
@@ -116,6 +116,11 @@ class Search {
 
   /// The words say which weights are above the limit.
   void finish(std::uint32_t limit, std::int64_t kept) {
+    if (kept == 0 && job_.rule.may_fall_back()) {
+      decision_.kind = Decision::Kind::fall_back;
+      decision_.zeros = zeros_of(job_.fallback);
+      return;
+    }
     decision_.kind = Decision::Kind::searched;
     decision_.limit = limit;
     if (!random()) decision_.level = levels_.of(limit);

@@ -11,7 +11,8 @@ namespace prunecell::cpu {
 
 struct Decision {
   enum class Kind : std::uint8_t {
-    keep_old,  ///< the mask is the old one
+    keep_old,   ///< the mask is the old one
+    fall_back,  ///< the mask is the fallback
     prune_all,
     searched,    ///< the mask is in the words that search() was given
     unreachable  ///< no level prunes enough weights

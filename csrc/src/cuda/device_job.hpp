@@ -20,6 +20,7 @@ struct DeviceJob {
   DeviceTensor weights, out, otherwise;
   std::uint32_t* mask;
   const std::uint32_t* old;
+  const std::uint32_t* fallback;
   std::int64_t size;        ///< of the dense tensor
   std::int64_t first_tile;  ///< number of the job's first tile, all jobs of the call numbered through
   std::int64_t need;        ///< weights to prune; packing: values to expect
@@ -28,6 +29,7 @@ struct DeviceJob {
   float delta;
   DType dtype;
   Filler filler;
+  bool may_fall_back;
 };
 
 /// As many jobs as fit a kernel's parameters (4 KiB). They travel that way since a captured launch keeps its
@@ -45,7 +47,7 @@ struct Search {
     searching,
     keep_old,  ///< the mask is the old one
     prune_all,
-    prune_up_to,  ///< keys <= limit go; of those equal to it the ones before index tie_end
+    prune_up_to,  ///< keys <= limit go; of those equal to it the ones before index tie_end; or the job falls back
     unreachable
   };
   KeyBracket bracket, whole;
@@ -53,6 +55,7 @@ struct Search {
   std::int64_t ties;    ///< Random: how many of the elements that share the key `limit` go
   std::int64_t tie_end;
   unsigned long long old_zeros;  ///< Random: what the old mask prunes
+  unsigned long long survivors;  ///< of a job that may fall back, which it does where there is none
   std::uint32_t limit;
   bool census;  ///< the weights within and beyond whole.last are to be counted
   State state;

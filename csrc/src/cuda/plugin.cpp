@@ -4,6 +4,7 @@
 #include "plugin_mark.hpp"
 #include "steps.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace prunecell::cuda {
@@ -37,6 +38,7 @@ std::vector<DeviceJob> device_jobs(const Context& context, std::span<const Job> 
                    .otherwise = device_tensor(tensor + ": otherwise", job.otherwise, device),
                    .mask = device_words(tensor + ": mask", job.mask, device),
                    .old = device_words(tensor + ": old mask", job.old, device),
+                   .fallback = device_words(tensor + ": fallback", job.fallback, device),
                    .size = size,
                    .first_tile = tiles,
                    .need = need,
@@ -45,7 +47,8 @@ std::vector<DeviceJob> device_jobs(const Context& context, std::span<const Job> 
                    .rise = job.rule.rise,
                    .delta = job.rule.delta,
                    .dtype = job.weights.dtype,
-                   .filler = job.rule.filler});
+                   .filler = job.rule.filler,
+                   .may_fall_back = job.rule.may_fall_back()});
     tiles += (size + Policy::tile_weights - 1) / Policy::tile_weights;
   }
   return out;
@@ -72,8 +75,9 @@ Status rebuild(const Context& context, std::span<const Job> jobs, Outcomes outco
   const auto extent = [](const Job& job) {
     return Extent{job.weights.size, semantics::need(job.weights.size, job.rule.threshold)};
   };
-  return run(context, jobs, outcomes, Needs::search, extent, [=](const Session& session) {
+  return run(context, jobs, outcomes, Needs::search, extent, [&](const Session& session) {
     search(session);
+    if (std::ranges::any_of(jobs, [](const Job& job) { return job.rule.may_fall_back(); })) count_survivors(session);
     write(session, apply);
   });
 }

@@ -6,6 +6,22 @@
 namespace prunecell::cuda {
 namespace {
 
+/// Of the weights of jobs that may fall back, those above the limit. A launch of its own, which others do not pay for.
+__global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) count_weights_above(Batch batch) {
+  for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
+    Search& search = batch.searches[number];
+    if (!job.may_fall_back || search.state != Search::State::prune_up_to) return;
+    unsigned long long above = 0;
+    for_each_magnitude(job, begin, end, [&](std::uint32_t key) { above += key > search.limit; });
+    add_warp(above, &search.survivors);
+  });
+}
+
+/// Whether all weights would go of a job that rather keeps its fallback.
+__device__ bool falls_back(const DeviceJob& job, const Search& search) {
+  return job.may_fall_back && search.state == Search::State::prune_up_to && search.survivors == 0;
+}
+
 /// Bits of the weights that stay, by the job's decision. `keys` is asked for where they decide.
 template <int width, class Keys>
 __device__ std::uint32_t decide_bits(const Search& search, Filler filler, std::int64_t first, std::uint32_t old,
@@ -26,13 +42,24 @@ template <class Weight, bool apply>
 __device__ void write_run(const Batch& batch, int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
   using Bits = typename Weight::Bits;
   constexpr int width = Lane<Bits>::size;
-  const Search search = batch.searches[number];
+  Search search = batch.searches[number];
+  const std::uint32_t* old_words = job.old;
+  if (falls_back(job, search)) {
+    search.state = Search::State::keep_old;
+    old_words = job.fallback;
+    if (begin == 0 && threadIdx.x == 0) {
+      Result& result = batch.outcomes[number].result;
+      result.level = 0;
+      result.limit = 0;
+      result.tied = true;
+    }
+  }
   const bool by_magnitude = job.filler == Filler::iter_nonstruct;
   unsigned long long zeros = 0;
   bool changed = false;
   const bool written = apply && is_destination(job, job.weights);
   for_each_lane<width>(begin, end, [&](std::int64_t first, int count) {
-    const std::uint32_t old = kept_bits(job.old, first, count);
+    const std::uint32_t old = kept_bits(old_words, first, count);
     Lane<Bits> weights = {};
     if (apply || by_magnitude) weights = load<Bits>(job.weights, job.size, first, count, written);
     const std::uint32_t kept = low_bits(count) & decide_bits<width>(search, job.filler, first, old, [&] {
@@ -60,6 +87,10 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
 }
 
 }  // namespace
+
+void count_survivors(const Session& session) {
+  session.launch(count_weights_above, session.batch().tiles, session.batch());
+}
 
 void write(const Session& session, Apply apply) {
   session.launch(apply == Apply::yes ? write_masks<true> : write_masks<false>, session.batch().tiles, session.batch());

@@ -7,6 +7,8 @@ namespace prunecell::cuda {
 
 /// Decides every job of the batch.
 void search(const Session& session);
+/// What the decisions leave of jobs that may fall back.
+void count_survivors(const Session& session);
 /// One round of counting in the brackets that the searches have, and a census where they ask for one.
 void count_round(const Session& session);
 /// Writes the masks that search() decided, and weights where asked; nothing at all where a job failed.

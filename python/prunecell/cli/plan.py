@@ -22,6 +22,7 @@ class Rule:
     threshold: float
     delta: float
     seed: int
+    ties: str
 
 
 def module_of(name: str) -> str:
@@ -89,4 +90,4 @@ def _rule(cell: PruneCell, name: str, seed: int | None = None) -> Rule:
         threshold = max(threshold, cell.start)
     # As a cell of a model draws: equal layers get different masks.
     drawn = derive_seed(cell.seed if seed is None else seed, module_of(name))
-    return Rule(filler, threshold, cell.delta, drawn)
+    return Rule(filler, threshold, cell.delta, drawn, cell.ties)

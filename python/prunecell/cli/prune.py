@@ -14,7 +14,7 @@ from prunecell.cli.files import check_writable
 from prunecell.cli.parser import Commands, add_command, add_patterns
 from prunecell.cli.plan import Rule
 from prunecell.cli.progress import Progress
-from prunecell.cli.prune_outcome import Done, as_json, show, warn_of_coarse_steps
+from prunecell.cli.prune_outcome import Done, as_json, show, warn_of_surprises
 from prunecell.cli.pruning import Pruned, prune
 from prunecell.cli.tensors import (
     Listed,
@@ -25,7 +25,7 @@ from prunecell.cli.tensors import (
     writing,
 )
 from prunecell.keys import Keys
-from prunecell.parameters import FILLERS
+from prunecell.parameters import FILLERS, TIES
 from prunecell.report import terminal
 
 _EXAMPLES = """\
@@ -34,7 +34,7 @@ prunecell prune model.pt small.safetensors --threshold 0.8 --delta 1e-4 --exclud
 prunecell prune weights.npz sparse.npz --threshold 0.5 --filler Random --seed 7
 prunecell prune model.safetensors small.safetensors --config layers.ini
 """
-_DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0}
+_DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0, "ties": "prune"}
 # What a model of prunecell.torch keeps beside a weight, or beside one that has another name here.
 _TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
 
@@ -58,6 +58,11 @@ def add(commands: Commands) -> None:
     take("--filler", choices=FILLERS, help="which weights go (default: IterNonStruct)")
     take("--delta", type=float, metavar="STEP", help="grid step of IterNonStruct (default: 0.001)")
     take("--seed", type=int, metavar="N", help="of the Random filler (default: 0)")
+    take(
+        "--ties",
+        choices=TIES,
+        help="tensors all of whose weights would go, though less is asked: prune (default) or keep",
+    )
     add_patterns(parser)
     take("--config", metavar="INI", help="prune what its sections name, as they say")
     take("--dense", action="store_true", help="write .safetensors dense, for readers of dense ones")
@@ -81,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> None:
         before = source.tensors
     with closing(open_source(arguments.output)) as written:
         done = [Done(before[n], written.tensors[n], rules[n], pruned[n]) for n in rules]
-    warn_of_coarse_steps(done)
+    warn_of_surprises(done)
     if arguments.json:
         console.show_json(as_json(arguments, done))
     else:
@@ -101,13 +106,14 @@ def _cell(arguments: argparse.Namespace) -> PruneCell:
             threshold=arguments.threshold,
             delta=values["delta"],
             seed=values["seed"],
+            ties=values["ties"],
         )
     except InvalidArgument as error:
         raise UsageError(f"--{error}") from None
 
 
 def _by_config(arguments: argparse.Namespace, tensors: dict[str, Listed]) -> dict[str, Rule]:
-    options = ("threshold", "filler", "delta", "include", "exclude")
+    options = ("threshold", "filler", "delta", "ties", "include", "exclude")
     given = [f"--{name}" for name in options if getattr(arguments, name) not in (None, [])]
     if given:
         raise UsageError(f"--config says what is pruned and how: leave out {', '.join(given)}")

@@ -58,6 +58,7 @@ def as_json(arguments: argparse.Namespace, done: list[Done]) -> dict[str, Any]:
             "asked": one.pruned.asked,
             "zeros": one.pruned.zeros,
             "level": one.pruned.level,
+            "tied": one.pruned.tied,
             "dense_bytes": one.before.dense,
             "bytes": one.after.stored,
             "form": one.after.form,
@@ -122,17 +123,46 @@ def _figures(sums: dict[str, Any]) -> list[str]:
     ]
 
 
-def warn_of_coarse_steps(done: list[Done]) -> None:
-    """One warning for all tensors of which far more was pruned than was asked."""
+def warn_of_surprises(done: list[Done]) -> None:
+    """One warning of each kind: steps that are too coarse, tensors that died, and that were spared.
+
+    A step is too coarse where a finer one would have kept far more weights.
+    """
     coarse = [one for one in done if one.pruned.overshoot > 0]
-    if not coarse:
+    _warn(
+        sorted(coarse, key=lambda one: -one.pruned.overshoot),
+        "and too much of",
+        "delta {:g} is a coarse step for such weights",
+    )
+    _warn(
+        [one for one in done if _is_dead(one) and one not in coarse],
+        "and all of",
+        "weights that are equal, or below one step of delta, go together; --ties keep leaves such "
+        "tensors as they are",
+    )
+    _warn(
+        [one for one in done if one.pruned.tied],
+        "and nothing of",
+        "all weights are equal, or below one step of delta, and stay with --ties keep",
+    )
+
+
+def _is_dead(one: Done) -> bool:
+    """At threshold 0 the zeros were there, and Random draws no more than was asked."""
+    whole = one.pruned.zeros == one.before.size > 0
+    return whole and 0 < one.pruned.asked < 1 and one.rule.filler == "IterNonStruct"
+
+
+def _warn(named: list[Done], others: str, why: str) -> None:
+    """One warning that names the first of them."""
+    if not named:
         return
-    worst = max(coarse, key=lambda one: one.pruned.overshoot)
-    reached = terminal.share_text(worst.pruned.zeros, worst.before.size)
-    more = terminal.count_text(len(coarse) - 1, "other tensor")
-    alike = f", and too much of {more}" if len(coarse) > 1 else ""
+    first = named[0]
+    reached = terminal.share_text(first.pruned.zeros, first.before.size)
+    more = terminal.count_text(len(named) - 1, "other tensor")
+    alike = f", {others} {more}" if len(named) > 1 else ""
     console.complain(
         "prunecell prune",
-        f"warning: {worst.before.name}: asked {terminal.share_text(worst.pruned.asked)}, pruned "
-        f"{reached}{alike}: delta {worst.rule.delta:g} is a coarse step for such weights",
+        f"warning: {first.before.name}: asked {terminal.share_text(first.pruned.asked)}, pruned "
+        f"{reached}{alike}: {why.format(first.rule.delta)}",
     )

@@ -24,12 +24,14 @@ class Pruned:
         asked: The share that was asked for.
         zeros: Of the mask.
         level: Of the mask.
+        tied: Whether all weights would have gone, and so none did: `ties="keep"`.
         overshoot: Share of the weights that a finer step would have kept; 0 if it is at most _FAR.
     """
 
     asked: float
     zeros: int
     level: int
+    tied: bool = False
     overshoot: float = 0.0
 
 
@@ -51,10 +53,11 @@ def prune(tensor: Stored, rule: Rule) -> Pruned:
         delta=rule.delta,
         seed=rule.seed,
         apply=False,
+        ties=rule.ties,
     )
     overshoot = _overshoot(values, result.need, mask.zeros)
     ops.apply_mask(_movable(tensor), mask)
-    return Pruned(rule.threshold, mask.zeros, result.level, overshoot)
+    return Pruned(rule.threshold, mask.zeros, result.level, result.tied, overshoot)
 
 
 def _overshoot(values: NDArray[Any], need: int, zeros: int) -> float:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prunecell.parameters import FILLERS, MODES, QUANT_MODES, Parameters
+from prunecell.parameters import FILLERS, MODES, QUANT_MODES, TIES, Parameters
 
 from .errors import shorten
 from .values import Value
@@ -65,6 +65,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("StartThreshold", "start", Parameters.start, _fraction),
     Parameter("StepSizeThreshold", "stepsize", Parameters.stepsize, lambda value: value.integer()),
     Parameter("GammaThreshold", "gamma", Parameters.gamma, _fraction),
+    Parameter("Ties", "ties", None, lambda value: value.choice(TIES)),
     Parameter("QuantMode", "quant_mode", None, lambda value: value.choice(QUANT_MODES)),
     Parameter("Range", "range", None, lambda value: value.integer()),
 )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Keywords of PruneCell that the dialect has no key for, with their defaults.
 _WITHOUT_KEY = {"seed": 0, "in_place": True}
+# Those whose key the reference does not know: written only where they say something.
+_OWN_KEYS = {"ties": "prune"}
 _LARGEST_STEP = 2**32 - 1  # that a key of the dialect can hold
 # What would end the name, start a comment, a quote or a template, or break the line.
 _FORBIDDEN = '];#"@\\\r\n'
@@ -37,7 +39,7 @@ def to_ini(section: str, quantizer: PruneCell) -> str:
             lines.insert(1, f"; {name}={value} has no key in INI files")
     for parameter in PARAMETERS:
         value = getattr(quantizer, parameter.python, None)
-        if value is None:
+        if value is None or value == _OWN_KEYS.get(parameter.python):
             continue
         if isinstance(parameter.default, float):
             value = repr(float(value))  # the shortest text that reads back as the same number

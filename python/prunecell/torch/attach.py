@@ -8,7 +8,9 @@ import torch
 
 from prunecell import _core
 from prunecell._core import InvalidArgument
-from prunecell.quantizer import initialize
+from prunecell.dying import known_updates, warn_of_dead
+from prunecell.quantizer import start
+from prunecell.torch.dead_rows import warn_of_dead_rows
 from prunecell.torch.enforce import check_dtype, registry
 from prunecell.torch.hooks import attached_to, find, holds, install, install_holder
 from prunecell.torch.pruned_weight import PrunedWeight, Request
@@ -23,6 +25,8 @@ def attach(requests: Sequence[Request]) -> None:
             with other parameters.
         UnreachableThreshold: See `PruneCell.initialize`.
             After any of them the models are as they were.
+
+    Warns of cells that lost all weights, or all of an output row, though less was asked.
     """
     fresh: list[tuple[PrunedWeight, Slot]] = []
     joining: list[tuple[PrunedWeight, Slot]] = []
@@ -33,7 +37,10 @@ def attach(requests: Sequence[Request]) -> None:
                 joining.append((one, request.slot))
             elif not _is_attached(request):
                 fresh.append((PrunedWeight(request), request.slot))
-        initialize(list(dict.fromkeys(one.quantizer for one, _ in fresh)))
+        quantizers = list(dict.fromkeys(one.quantizer for one, _ in fresh))
+        start(quantizers)
+        for quantizer in quantizers:
+            quantizer._core.wait()  # once, on a device too, to say what came of it
     except BaseException:
         for one, _ in fresh:
             one.quantizer._core.drop_tensor(one.index)
@@ -46,12 +53,19 @@ def attach(requests: Sequence[Request]) -> None:
             if present is not None:
                 present.remove(slot)
     for request in requests:
-        one = find(request.slot)
-        if one is None:
-            continue
-        for holder in request.beside:
-            if one not in attached_to(holder).values() and holds(holder, one.weight):
-                install_holder(one, holder)
+        _install_beside(request)
+    warn_of_dead(known_updates(quantizers))
+    warn_of_dead_rows([one for one, _ in fresh])
+
+
+def _install_beside(request: Request) -> None:
+    """Modules that hold the weight without being cells see it pruned, too."""
+    one = find(request.slot)
+    if one is None:
+        return
+    for holder in request.beside:
+        if one not in attached_to(holder).values() and holds(holder, one.weight):
+            install_holder(one, holder)
 
 
 def _shared(request: Request) -> PrunedWeight | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask
+from prunecell._core import Figures, InvalidArgument, InvalidType, Mask
 from prunecell.keys import Keys
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
@@ -35,6 +35,8 @@ class Loading:
     """Full-precision weights; None: they are those that the parameter gets."""
     takes_mask: bool = False
     """Whether the mask in force gives way to one that is built from weights without mask."""
+    figures: Figures | None = None
+    """Of a mask that is built from weights without mask."""
 
 
 def check(
@@ -183,4 +185,4 @@ def _rebuilt(one: PrunedWeight, weight: Tensor) -> Loading:
     takes_mask = False
     if new is not None and old is not None and old.zeros > 0:
         takes_mask = not np.array_equal(new.saved(), old.saved())
-    return Loading(state, None, takes_mask)
+    return Loading(state, None, takes_mask, trial.figures(one.index))

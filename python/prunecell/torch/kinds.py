@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from prunecell.cells import Cell, Conv, Embedding, Fc, Recurrent
 from prunecell.keys import WEIGHT
@@ -54,6 +54,22 @@ def is_matrix(parameter: Any) -> bool:
         and parameter.is_floating_point()
         and sum(length > 1 for length in parameter.shape) >= 2
     )
+
+
+def output_rows(module: nn.Module, weight: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+    """A view of the weight of a cell, and those of its dimensions that tell outputs apart.
+
+    The first one, but for layers that multiply by the transposed; the outputs of a grouped
+    transposed convolution are those of each group.
+    """
+    if isinstance(module, nn.modules.conv._ConvTransposeNd):
+        return weight.view(module.groups, -1, *weight.shape[1:]), (0, 2)
+    return weight, (1 if _is_transposed_linear(module) else 0,)
+
+
+def is_table(module: nn.Module) -> bool:
+    """Whether it looks rows up instead of multiplying by them."""
+    return isinstance(module, _TABLES)
 
 
 def _is_transposed_linear(module: nn.Module) -> bool:

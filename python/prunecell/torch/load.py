@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from prunecell._core import WrongState
+from prunecell.dying import warn_of_dead
 from prunecell.keys import Keys
 from prunecell.torch.brought import check
 from prunecell.torch.enforce import alike
@@ -99,11 +100,16 @@ def check_cells(
     whole: bool = True,
 ) -> None:
     """What `given` brings must fit all cells; says once whose masks it takes away. See `check`."""
-    brought = [(one.name, check(one, given, keys, metadata, whole=whole)) for keys, one in cells]
-    names = dict.fromkeys(name for name, loading in brought if loading and loading.takes_mask)
+    brought = [(one, check(one, given, keys, metadata, whole=whole)) for keys, one in cells]
+    names = dict.fromkeys(one.name for one, loading in brought if loading and loading.takes_mask)
     if names:
         warn(
             "the loaded weights bring no masks: those of the cells "
             f"{', '.join(map(repr, names))} are built anew from them. "
             "prunecell.torch.keep_masks() keeps the masks, and so does model.rewind(state)"
         )
+    warn_of_dead(
+        (one.quantizer, one.index, loading.figures)
+        for one, loading in brought
+        if loading is not None and loading.figures is not None
+    )

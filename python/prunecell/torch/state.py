@@ -1,7 +1,7 @@
 """The saved form of a pruned cell in a model's state_dict.
 
 A pruned cell adds to its keys `<module>.prune_mask`, uint8[rows, ceil(columns / 8)] (the saved form
-of `Mask`), and `<module>.prune_state`, int64[17]; a cell that is not in place adds
+of `Mask`), and `<module>.prune_state`, int64[19]; a cell that is not in place adds
 `<module>.prune_dense`, the full-precision weights. Of a parameter that is no `weight` they begin
 with its name, as `<module>.<parameter>_prune_mask`. All are tensors; mode Identity has no mask.
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
 from prunecell.keys import Keys
-from prunecell.parameters import FILLERS, MODES
+from prunecell.parameters import FILLERS, MODES, TIES
 from prunecell.torch.enforce import alike
 from prunecell.torch.outgoing import mask_outgoing
 
@@ -48,10 +48,19 @@ _FIELDS = {
     "level": "i",
     "asked": "d",
     "custom": "i",
+    "ties": "i",
+    "tied": "i",
 }
-_SHORT = 16  # values of states from before "custom" was saved
+_SHORTER = (16, 17)  # values of states from before "custom", and then "ties" and "tied", were saved
 # Of the values that are not compared with the cell's own; the native core checks the others.
-_RANGES = {"in_place": (0, 1), "level": (0, 2**63 - 1), "asked": (0, 1), "custom": (0, 1)}
+_RANGES = {
+    "in_place": (0, 1),
+    "level": (0, 2**63 - 1),
+    "asked": (0, 1),
+    "custom": (0, 1),
+    "ties": (0, 1),
+    "tied": (0, 1),
+}
 
 
 def save(
@@ -75,6 +84,7 @@ def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     values = values_of(one.quantizer, one.index)
     values["prune_mode"] = MODES.index(values["prune_mode"])
     values["prune_filler"] = FILLERS.index(values["prune_filler"])
+    values["ties"] = TIES.index(values["ties"])
     out = {keys.state: torch.tensor([_to_int64(values[k], t) for k, t in _FIELDS.items()])}
     if one.mask is not None:
         out[keys.mask] = torch.from_numpy(one.mask.saved())
@@ -96,6 +106,7 @@ def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
         "level": figures.level,
         "asked": figures.asked,
         "custom": tensor in cell._custom,
+        "tied": figures.tied,
     }
 
 
@@ -106,19 +117,20 @@ def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict
     state["parameters"] = {k: values[k] for k in state["parameters"]}
     for name in ("current", "rises", "counter"):
         state[name] = values[name]
-    tensor = {k: values[k] for k in ("zeros", "level", "asked", "custom")}
+    tensor = {k: values[k] for k in ("zeros", "level", "asked", "custom", "tied")}
     state["tensors"][one.index] |= tensor | {"mask": rows, "initialized": True}
     return state
 
 
 def decode(values: Tensor, key: str) -> dict[str, Any]:
     """The values of a prune_state by name; raises InvalidArgument naming the key."""
-    if values.dtype != torch.int64 or values.shape not in ((len(_FIELDS),), (_SHORT,)):
+    lengths = (len(_FIELDS), *_SHORTER)
+    if values.dtype != torch.int64 or values.dim() != 1 or len(values) not in lengths:
         raise InvalidArgument(
             f"{key}: expected int64[{len(_FIELDS)}], "
             f"got {values.dtype} of shape {tuple(values.shape)}"
         )
-    raw = {"custom": 0} | dict(zip(_FIELDS, values.tolist(), strict=False))
+    raw = {"custom": 0, "ties": 0, "tied": 0} | dict(zip(_FIELDS, values.tolist(), strict=False))
     out = {name: _from_int64(raw[name], kind) for name, kind in _FIELDS.items()}
     if out["prune_mode"] not in range(len(MODES)) or out["prune_filler"] not in range(len(FILLERS)):
         raise InvalidArgument(f"{key}: expected numbers of a known mode and filler")
@@ -128,7 +140,8 @@ def decode(values: Tensor, key: str) -> dict[str, Any]:
             raise InvalidArgument(
                 f"{key}: expected {name} from {low} to {high}, got {name} {out[name]}"
             )
-    for name in ("in_place", "custom"):
+    out["ties"] = TIES[out["ties"]]
+    for name in ("in_place", "custom", "tied"):
         out[name] = bool(out[name])
     return out
 
