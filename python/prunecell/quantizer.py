@@ -184,6 +184,7 @@ class PruneCell:
         if number == len(self._held):
             self._held.append((None, None, None))
         self._custom.discard(number)
+        self._told -= {(number, False), (number, True)}
         return number
 
     # Training

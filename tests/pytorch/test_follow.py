@@ -309,3 +309,14 @@ def test_an_average_that_follows_nobody_is_told_of_when_it_leaves() -> None:
     trained.module.state_dict()
     prunecell.torch.wrap(average).follow(model)
     average.state_dict()
+
+
+def test_what_was_said_of_the_model_is_not_said_of_its_average() -> None:
+    net = nn.Linear(4, 4)
+    nn.init.zeros_(net.weight)
+    with pytest.warns(prunecell.PruneWarning, match="all weights were pruned"):
+        model = pruned(net)
+    average = AveragedModel(net)
+    prunecell.torch.wrap(average).follow(model)
+    model.end_epoch()
+    average(torch.ones(1, 4))

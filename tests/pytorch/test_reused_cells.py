@@ -88,3 +88,14 @@ def test_it_may_be_put_back() -> None:
     attached(net, reused)
     model.end_epoch()
     assert handle.figures()["module"].zeros == model.cells[0].figures.zeros
+
+
+def test_each_layer_is_told_of_anew() -> None:
+    reused = prunecell.PruneCell(**STATIC)
+    for _ in range(2):
+        net = nn.Linear(6, 4)
+        nn.init.zeros_(net.weight)
+        with pytest.warns(prunecell.PruneWarning, match="all weights were pruned"):
+            model = attached(net, reused)
+        model.detach()
+        del net, model

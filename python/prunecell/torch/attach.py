@@ -54,8 +54,10 @@ def attach(requests: Sequence[Request]) -> None:
                 present.remove(slot)
     for request in requests:
         _install_beside(request)
-    warn_of_dead(known_updates(quantizers))
-    warn_of_dead_rows([one for one, _ in fresh])
+    # Of an average that follows, what is to be said was said of its model.
+    own = [one for one, _ in fresh if one.lead is None]
+    warn_of_dead(known_updates(dict.fromkeys(one.quantizer for one in own)))
+    warn_of_dead_rows(own)
 
 
 def _install_beside(request: Request) -> None:
