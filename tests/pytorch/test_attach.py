@@ -220,8 +220,8 @@ def overlapping() -> nn.Module:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lazy, "lazy or meta"),
-        (meta, "lazy or meta"),
+        (lazy, "got a lazy one"),
+        (meta, "got a meta one"),
         (parametrized, "parametrized or weight_norm"),
         (weight_norm, "parametrized or weight_norm"),
         (integer, "got torch.int8"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from prunecell import _core
-from prunecell._core import InvalidArgument
 from prunecell.dying import known_updates, warn_of_dead
 from prunecell.quantizer import start
 from prunecell.torch.dead_rows import warn_of_dead_rows
-from prunecell.torch.enforce import check_dtype, registry
+from prunecell.torch.enforce import registry
+from prunecell.torch.form import check_form
 from prunecell.torch.hooks import attached_to, find, holds, install, install_holder
 from prunecell.torch.pruned_weight import PrunedWeight, Request
 from prunecell.torch.slot import Slot
@@ -88,15 +86,5 @@ def _is_attached(request: Request) -> bool:
 
 
 def _check(slot: Slot, name: str) -> None:
-    weight = slot.weight
-    if torch.nn.utils.parametrize.is_parametrized(slot.module(), slot.parameter) or weight is None:
-        raise InvalidArgument(
-            f"cell {name!r}: expected a plain weight, got one that is computed from others "
-            "(parametrized or weight_norm); remove that first"
-        )
-    if torch.nn.parameter.is_lazy(weight) or weight.device.type == "meta":
-        raise InvalidArgument(
-            f"cell {name!r}: expected a weight with values, got a lazy or meta one; materialize it"
-        )
-    check_dtype(f"cell {name!r}", weight)
-    _core.check_array(weight.detach(), f"cell {name!r}: weight", write=True)
+    check_form(name, slot)
+    _core.check_array(slot.weight.detach(), f"cell {name!r}: weight", write=True)

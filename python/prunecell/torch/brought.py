@@ -14,7 +14,8 @@ from prunecell._core import Figures, InvalidArgument, InvalidType, Mask
 from prunecell.keys import Keys
 from prunecell.quantizer import CellArrays
 from prunecell.saved_state import shown
-from prunecell.torch.enforce import DTYPES, alike, check_dtype
+from prunecell.torch.enforce import alike
+from prunecell.torch.form import DTYPES, not_plain, tensor_fault
 from prunecell.torch.load_options import masks_are_kept, parameters_are_kept
 from prunecell.torch.state import decode, merged
 
@@ -58,12 +59,12 @@ def check(
 
     Raises:
         InvalidArgument: It does not fit the cell.
+        WrongState: The weight of the cell has not the form any more that it was pruned in.
         InvalidType: A weight that is to be assigned has a dtype that cannot be pruned.
         UnreachableThreshold: Of weights that are to be pruned anew.
     """
     weight, mask, values, dense = (_tensor(given, key, keys) for key in keys)
-    if weight is not None and metadata.get("assign_to_params_buffers"):
-        check_dtype(keys.weight, weight)
+    _check_forms(one, weight, keys.weight, metadata)
     if masks_are_kept() or one.lead is not None:
         return _weights_alone(one, weight, dense, keys)
     if values is None:
@@ -99,6 +100,18 @@ def check(
     return Loading(saved, dense)
 
 
+def _check_forms(
+    one: PrunedWeight, weight: Tensor | None, key: str, metadata: dict[str, Any]
+) -> None:
+    """Of the weight that is there, and of one that is to be assigned in its place."""
+    if one.weight is not None:
+        one.check_form()
+    if weight is not None and metadata.get("assign_to_params_buffers"):
+        found = tensor_fault(key, weight)
+        if found is not None:
+            raise found
+
+
 def _tensor(given: dict[str, Any], key: str, keys: Keys) -> Tensor | None:
     value = given.get(key)
     if key not in given:
@@ -107,8 +120,8 @@ def _tensor(given: dict[str, Any], key: str, keys: Keys) -> Tensor | None:
         got = shown(value)
     elif value.is_meta:
         got = "a meta tensor"
-    elif value.layout != torch.strided:
-        got = f"one of layout {value.layout}"
+    elif (odd := not_plain(value)) is not None:
+        got = odd
     elif key == keys.dense and value.dtype not in DTYPES:
         got = f"one of {value.dtype}"
     else:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from prunecell import _core
 from prunecell._core import WrongState
-from prunecell.torch.enforce import DTYPES
+from prunecell.torch.form import fault
 from prunecell.torch.hooks import attached_to, find
 from prunecell.torch.model import Model
 from prunecell.torch.outgoing import mask_outgoing
@@ -69,9 +69,9 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
     mask_outgoing(attached)
     needed = _needed_dense(module, set(slots.values()))
     for name, slot in slots.items():
+        if fault(name, slot) is not None:
+            continue
         weight = slot.weight
-        if weight is None or weight.dtype not in DTYPES or weight.is_meta:
-            continue  # computed from others, not floating, or without values
         if id(weight) in needed:
             continue
         if id(weight) not in packed:

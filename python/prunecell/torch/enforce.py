@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,36 +23,41 @@ from torch.optim.optimizer import (
 )
 
 from prunecell import _core
-from prunecell._core import InvalidArgument, InvalidType, Mask
+from prunecell._core import InvalidArgument, Mask, WrongState
+from prunecell.torch.form import DTYPES, tensor_fault
 
 if TYPE_CHECKING:
+    from prunecell.torch.masked_weight import MaskedWeight
     from prunecell.torch.pruned_weight import PrunedWeight
-
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
 """Every attachment that is alive."""
 
-frozen: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
+frozen: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
 """Those whose weights did not learn when they were last seen: such weights carry no hook yet."""
 
 
-def check_dtype(what: str, weight: Tensor) -> None:
-    """Raises InvalidType naming `what` where weights of this dtype are not pruned."""
-    if weight.dtype not in DTYPES:
-        known = ", ".join(str(dtype) for dtype in DTYPES)
-        raise InvalidType(f"{what}: expected a weight of {known}, got {weight.dtype}")
-
-
-def mask_tensors(tensors: list[Tensor], masks: list[Mask]) -> list[bool]:
+def mask_tensors(
+    owners: Sequence[MaskedWeight], tensors: list[Tensor], masks: list[Mask]
+) -> list[bool]:
     """Makes the pruned elements of each tensor +0, in place; any strides.
+
+    The tensors are the weights of their owners, or are shaped like those.
 
     Returns, for each tensor, whether some element was not. Of a CUDA device nobody waits for the
     answer: True. Autograd is told of those that changed.
+
+    Raises:
+        InvalidType: Of a tensor that is not as its weight was when it was pruned.
+        WrongState: The same, of its shape or memory. Both name the cell; nothing is masked then.
     """
     try:
         changed = _core.apply_masks(tensors, masks)
     except (InvalidArgument, RuntimeError):  # rare, and one at a time; torch lends no meta tensors
+        for one, tensor in zip(owners, tensors, strict=True):
+            found = tensor_fault(f"cell {one.name!r}", tensor, one.shape)
+            if found is not None:
+                raise found from None
         return [_mask_one(tensor, mask) for tensor, mask in zip(tensors, masks, strict=True)]
     if True in changed:
         bump_versions(itertools.compress(tensors, changed))
@@ -110,8 +115,8 @@ class GradientHook:
 
     __slots__ = ("owner",)
 
-    def __init__(self, owner: weakref.ref[PrunedWeight]) -> None:
-        self.owner: weakref.ref[PrunedWeight] = owner
+    def __init__(self, owner: weakref.ref[MaskedWeight]) -> None:
+        self.owner: weakref.ref[MaskedWeight] = owner
 
     def __call__(self, parameter: Tensor) -> None:
         """Masks the gradient that has just been accumulated."""
@@ -120,10 +125,10 @@ class GradientHook:
             return  # sparse gradients: the step hook masks what they did
         mask = owner.mask
         if mask is not None:
-            mask_tensors([gradient], [mask])
+            mask_tensors([owner], [gradient], [mask])
 
 
-def _among(optimizer: Optimizer) -> list[tuple[PrunedWeight, Tensor]]:
+def _among(optimizer: Optimizer) -> list[tuple[MaskedWeight, Tensor]]:
     """Those whose weights the optimizer moves, with the weights."""
     for owner in list(frozen):  # forwards tell, but not compiled ones, nor those that never come
         owner.follow_frozen()
@@ -162,6 +167,9 @@ def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
     if not exposed:
         return None
     for one in exposed:
+        one.check_form()
+        _check_differentiates(optimizer, one)
+    for one in exposed:
         one.expose()
 
     if len(args) > 1 and callable(args[1]):  # the first is the optimizer
@@ -171,7 +179,23 @@ def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
     return args, kwargs
 
 
-def _pruned_closure(closure: Callable[[], Any], exposed: list[PrunedWeight]) -> Callable[[], Any]:
+def _check_differentiates(optimizer: Optimizer, one: MaskedWeight) -> None:
+    """Refuses steps that differentiate, as of AdaHessian: they would do so at the dense weights.
+
+    torch's own optimizers do not, whatever graph the gradients have.
+    """
+    gradient = one.weight.grad
+    foreign = type(optimizer).__module__.partition(".")[0] != "torch"
+    if foreign and gradient is not None and gradient.grad_fn is not None:
+        raise WrongState(
+            f"cell {one.name!r}: {type(optimizer).__name__}.step() is given gradients that can be "
+            "differentiated (backward(create_graph=True)), but with in_place=False a step sees the "
+            "full-precision weights, not those of the graph. Take in_place=True, or detach the "
+            "gradients and compute what the step needs before it"
+        )
+
+
+def _pruned_closure(closure: Callable[[], Any], exposed: list[MaskedWeight]) -> Callable[[], Any]:
     """The closure of a step runs forward and backward: on pruned weights, as everywhere."""
 
     def run() -> Any:
@@ -200,23 +224,25 @@ def _after_step(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         one.stepped(weight)
 
 
-def _mask_stepped(optimizer: Optimizer, in_place: list[tuple[PrunedWeight, Tensor, Mask]]) -> None:
+def _mask_stepped(optimizer: Optimizer, in_place: list[tuple[MaskedWeight, Tensor, Mask]]) -> None:
     """Masks weights, and what could move pruned ones at the next step.
 
     State that was masked once stays so, since gradients are masked: it is masked again where the
     mask has changed or the state is another, and where a pruned weight has moved all the same.
     """
-    moved = mask_tensors([weight for _, weight, _ in in_place], [mask for *_, mask in in_place])
+    moved = mask_tensors(*map(list, zip(*in_place, strict=True)))
+    owners: list[MaskedWeight] = []
     tensors: list[Tensor] = []
     masks: list[Mask] = []
     for (one, weight, mask), has_moved in zip(in_place, moved, strict=True):
         state = _state_of(optimizer, weight)
         if one.note_state(state) or has_moved:
             moving = [value for value in state if _moves(value, weight)]
+            owners.extend([one] * len(moving))
             tensors.extend(moving)
             masks.extend([mask] * len(moving))
     if tensors:
-        mask_tensors(tensors, masks)
+        mask_tensors(owners, tensors, masks)
 
 
 # Native calls stay out of graphs: a compiled step breaks at the hooks and runs them as they are.

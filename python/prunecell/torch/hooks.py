@@ -18,6 +18,7 @@ from prunecell.torch import load, state
 from prunecell.torch.enforce import mask_tensors
 from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.slot import Slot
+from prunecell.torch.unscriptable import Unscriptable
 
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
@@ -93,7 +94,7 @@ def stop_following(one: PrunedWeight, module: nn.Module) -> None:
         del module.__dict__["_apply"]
 
 
-class CellHook:
+class CellHook(Unscriptable):
     """The forward pre-hook of a cell. It holds what is attached to the weight."""
 
     def __init__(
@@ -118,15 +119,16 @@ class CellHook:
             return
         self.owner.before_forward(module._parameters.get(self.parameter), module.training)
 
-    def _is_on_replica(self, module: nn.Module) -> bool:
+    def _is_on_replica(self, module: Any) -> bool:
         """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
         if "_is_replica" in module.__dict__:  # of DataParallel
             return True
-        if self.owner.gone:
+        own: Any = self._module()  # of what was replaced, a cycle of references may be alive yet
+        if own is None or own._parameters is not module._parameters:  # as a shallow copy has them
             raise WrongState(
                 f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
                 f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
-                "new module"
+                "new module if that has a plain weight"
             )
         return False
 
@@ -143,10 +145,10 @@ def _copied_cell_hook(
 def _mask_copy(owner: PrunedWeight, weight: Any) -> None:
     """A weight was copied before its hooks, maybe as a step that raised left it."""
     if weight is not None and not weight.is_meta and owner.mask is not None:
-        mask_tensors([weight], [owner.mask])
+        mask_tensors([owner], [weight], [owner.mask])
 
 
-class HolderHook:
+class HolderHook(Unscriptable):
     """Masks a weight before a module that shares it runs or is saved.
 
     A copy of such a module without the cells is an ordinary module: the hook holds nothing.

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, WrongState
 from prunecell.cells import Cell
-from prunecell.keys import WEIGHT
 from prunecell.quantizer import PruneCell
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.follow import follow
 from prunecell.torch.hooks import CellHook
 from prunecell.torch.layer import Layer
+from prunecell.torch.misplaced import refuse_misplaced
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.replaced import Replaced
 from prunecell.torch.rewind import rewind
 from prunecell.torch.slot import Slot
-from prunecell.warning import warn
 
 
 class Model:
     """A handle on a model: iterating yields its cells; calls and attributes go to the model.
 
-    It is no `nn.Module`: what one compiles, shards or saves is the model itself, `module`.
+    What a method of the model gives back is the handle where it is the model, as of `to` and
+    `train`. It is no `nn.Module`: what one compiles, shards, saves, gives to a trainer or makes a
+    part of another model is the model itself, `module`.
     """
 
     module: nn.Module
     _layers: list[tuple[str, Layer]]
     _coverage: Coverage
-    _reported: set[str]
+    _replaced: Replaced
 
     def __init__(
         self,
@@ -41,13 +46,14 @@ class Model:
         coverage: Coverage,
         again: Callable[[nn.Module], Model],
     ) -> None:
+        layers = [(name, Layer.of(cell)) for name, cell in cells.items()]
         for name, value in (
             ("module", module),
             ("_cells", cells),
-            ("_layers", [(name, Layer.of(cell)) for name, cell in cells.items()]),
+            ("_layers", layers),
+            ("_replaced", Replaced(module, layers)),
             ("_coverage", coverage),
             ("_again", again),
-            ("_reported", set()),
         ):
             object.__setattr__(self, name, value)
 
@@ -77,10 +83,21 @@ class Model:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the model."""
+        if not torch.compiler.is_compiling():
+            refuse_misplaced(self, sys._getframe().f_back)
         return self.module(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
+        value = getattr(self.module, name)
+        if getattr(value, "__self__", None) is not self.module:
+            return value
+
+        @functools.wraps(value)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = value(*args, **kwargs)
+            return self if result is self.module else result
+
+        return call
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.module, name, value)
@@ -170,8 +187,7 @@ class Model:
 
     def check(self) -> None:
         """Raises WrongState naming the first pruned weight that is not 0, or a layer replaced."""
-        for _, report in self._replaced(set(self.module.modules())):
-            raise WrongState(report)
+        self._replaced.check()
         for one in self._attached():
             revived = one.revived()
             if len(revived):
@@ -190,7 +206,7 @@ class Model:
                 weights that are 0 now. Else those of the mask.
         """
         present = set(self.module.modules())
-        self._warn(present)
+        self._replaced.warn_once(present)
         found = {}
         for name, layer in self._layers:
             one = layer.attached if layer.slot.module() in present else None
@@ -202,28 +218,6 @@ class Model:
         """Takes all quantizers off. The zeros stay."""
         for cell in self.cells:
             cell.quantizer = None
-
-    def _replaced(self, present: set[nn.Module]) -> Iterator[tuple[str, str]]:
-        """The pruned cells in whose place other modules are now, and a report on each."""
-        for name, layer in self._layers:
-            if not layer.is_pruned or layer.slot.module() in present:
-                continue
-            path = name if layer.slot.parameter == WEIGHT else name.rpartition(".")[0]
-            try:
-                other = type(self.module.get_submodule(path)).__name__
-            except AttributeError:  # taken out, and nothing put there
-                continue
-            yield (
-                name,
-                f"cell {name!r}: it was pruned, and its layer was replaced by another, {other}, "
-                "which is not. Wrap the model again and attach a quantizer",
-            )
-
-    def _warn(self, present: set[nn.Module]) -> None:
-        for name, report in self._replaced(present):
-            if name not in self._reported:
-                self._reported.add(name)
-                warn(report)
 
     def _attached(self) -> list[PrunedWeight]:
         # Walked by hand, since training does it at every step and `modules()` takes longer.
@@ -250,7 +244,7 @@ class Model:
             if module._modules:
                 children = reversed(module._modules.values())
                 pending.extend([child for child in children if child is not None])
-        self._warn(seen)
+        self._replaced.warn_once(seen)
         return list(found)
 
     def _quantizers(self) -> list[PruneCell]:

@@ -1,0 +1,36 @@
+"""The handle where a module belongs: its weights would be neither registered nor moved there."""
+
+from __future__ import annotations
+
+from types import FrameType
+
+from torch import nn
+
+from prunecell._core import InvalidType
+
+# Packages that take a module, train it, and call it themselves.
+_TRAINERS = {"accelerate", "lightning", "pytorch_lightning", "transformers"}
+
+
+def refuse_misplaced(handle: object, caller: FrameType | None) -> None:
+    """Raises InvalidType where a module holds the handle as an attribute, or a trainer calls it.
+
+    Nothing of the handle is asked when it is put there, so that it shows at the first forward.
+    """
+    if caller is None:
+        return
+    holder = caller.f_locals.get("self")
+    if isinstance(holder, nn.Module):
+        for name, value in vars(holder).items():
+            if value is handle:
+                _refuse(f"{type(holder).__name__}.{name}", "its parameters are not registered")
+    package = caller.f_globals.get("__name__", "").partition(".")[0]
+    if package in _TRAINERS:
+        _refuse(package, "it is neither moved nor saved as a model")
+
+
+def _refuse(where: str, consequence: str) -> None:
+    raise InvalidType(
+        f"{where}: expected a torch.nn.Module, got the handle that wrap gives, so that "
+        f"{consequence}; put the handle's `module` there"
+    )

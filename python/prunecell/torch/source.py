@@ -1,0 +1,45 @@
+"""`Source`: where a `PruneCell` finds the memory of a weight of a model."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from prunecell.quantizer import CellArrays
+from prunecell.torch.enforce import bump_versions
+
+if TYPE_CHECKING:
+    from prunecell.torch.pruned_weight import PrunedWeight
+
+
+class Source:
+    """The memory of a pruned weight, for the PruneCell. Holds it weakly; copies hold nothing."""
+
+    def __init__(self, owner: PrunedWeight | None = None) -> None:
+        self._owner = (lambda: None) if owner is None else weakref.ref(owner)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Source, ())
+
+    @property
+    def gone(self) -> bool:
+        """See `TensorSource`."""
+        owner = self._owner()
+        return owner is None or owner.gone
+
+    def arrays(self) -> CellArrays | None:
+        """See `TensorSource`."""
+        owner = self._owner()
+        return None if owner is None or owner.gone else owner.arrays()
+
+    def is_masked(self) -> bool:
+        """See `TensorSource`."""
+        owner = self._owner()
+        return owner is not None and owner.take_proof()
+
+    def written(self) -> None:
+        """See `TensorSource`."""
+        owner = self._owner()
+        if owner is not None and not owner.gone:
+            bump_versions([owner.weight])
+            owner.written()
