@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
-from prunecell.parameters import FILLERS, LEGAL, MODES, TIES, Keywords, Parameters
+from prunecell.parameters import FILLERS, LEGAL, MODES, QUANT_MODES, TIES, Keywords, Parameters
 
 PROGRAM = """
 from prunecell import PruneCell
 
 PruneCell(prune_mode="Static", threshold=0.5, delta=1e-3, seed=3, in_place=False, range=255)
-PruneCell.from_zeros(in_place=False)
+PruneCell.from_zeros(in_place=False, quant_mode="Default")
 """
 WRONG = {
     "treshold": "PruneCell(treshold=0.5)",
     "Statik": "PruneCell(prune_mode='Statik')",
     "Itern": "PruneCell(prune_filler='Itern')",
     "Keep": "PruneCell(ties='Keep')",
+    "Assymetric": "PruneCell(quant_mode='Assymetric')",
     '"str"': "PruneCell(threshold='half')",
     "in_plase": "PruneCell.from_zeros(in_plase=True)",
 }
@@ -32,6 +33,7 @@ def test_they_are_the_parameters() -> None:
     assert get_args(hints["prune_mode"]) == MODES
     assert get_args(hints["prune_filler"]) == FILLERS
     assert get_args(hints["ties"]) == TIES
+    assert get_args(get_args(hints["quant_mode"])[0]) == QUANT_MODES
     types = get_type_hints(Parameters)
     words = ("prune_mode", "prune_filler", "ties")
     assert {n: t for n, t in hints.items() if n in types and n not in words} == {

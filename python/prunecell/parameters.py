@@ -44,7 +44,7 @@ class Keywords(TypedDict, total=False):
     in_place: bool
     seed: int
     ties: Literal["prune", "keep"]
-    quant_mode: str | None
+    quant_mode: Literal["Default", "Symmetric", "Asymmetric", "FullRange"] | None
     range: int | None
 
 

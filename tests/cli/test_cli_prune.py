@@ -116,7 +116,7 @@ def test_torch_files_keep_their_nesting(run: Run, tmp_path: Path) -> None:
     torch.save(content, source)
     done = run("prune", source, out, "--threshold", 0.8, "--json")
     names = [one["name"] for one in done.json["tensors"]]
-    assert names == ["model.in.weight", "model.out.weight", "history.0"]
+    assert names == ["model.in.weight", "history.0"]  # the first of tied ones
     written = torch.load(out, weights_only=True)
     assert written["epoch"] == 3 and written["history"][1:] == ["words", (1, 2)]
     weights = written["model"]
@@ -348,7 +348,7 @@ def test_files_larger_than_memory(tmp_path: Path, suffix: str) -> None:
             for number in range(count):
                 archive.write(tmp_path / "one.npy", f"w{number}.npy")
     else:
-        save({f"w{number}": weights for number in range(count)}, source)
+        save({f"w{number}": weights for number in range(count)}, source, pack=False)
     assert source.stat().st_size > limit
     out = tmp_path / "small.safetensors"
     arguments = ["prune", source, out, "--threshold", "0.95", "--json"]

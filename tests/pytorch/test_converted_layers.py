@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,21 @@ def test_a_layer_in_the_place_of_a_pruned_one_is_named(convert: Callable[..., An
     converted = convert(net)  # what it replaces may be alive in cycles of references
     with pytest.raises(prunecell.WrongState, match=r"copied its hooks.*take the quantizer off"):
         converted(images())
+
+
+@pytest.mark.parametrize("convert", [dynamic, dynamic_here, fused, prepared])
+def test_so_it_is_by_every_other_call(convert: Callable[..., Any]) -> None:
+    net = network()
+    pruned(net)
+    converted = convert(net)
+    gc.collect()
+    model = prunecell.torch.wrap(converted)
+    calls: list[Callable[[], Any]] = [model.apply_masks, model.check, model.end_epoch]
+    if convert is not fused:  # which has the layer itself in it, and raises at its forward
+        calls.append(lambda: copy.deepcopy(converted))
+    for call in calls:
+        with pytest.raises(prunecell.WrongState, match="copied its hooks"):
+            call()
 
 
 @pytest.mark.parametrize("convert", [dynamic, dynamic_here, fused, prepared])

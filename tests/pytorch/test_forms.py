@@ -17,7 +17,9 @@ from torch_forms import FORMS, SHAPES, Wrapped, exchange, one_process
 
 Call = Callable[[prunecell.torch.Model], Any]
 
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Sparse CSR tensor support is in beta", "ignore:The PyTorch API of nested tensors"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

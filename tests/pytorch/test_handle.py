@@ -86,6 +86,15 @@ def test_a_trainer_that_calls_it_is_refused_by_name(package: str) -> None:
     trainer["compute_loss"](pruned(network()).module, images())
 
 
+def test_a_trainer_that_reads_its_class_is_told() -> None:
+    """As transformers' Trainer does before anything else."""
+    model = pruned(network())
+    with pytest.raises(AttributeError, match=r"Model\.forward: expected .* the handle's `module`"):
+        inspect.signature(model.__class__.forward)
+    given = images()
+    assert torch.equal(model.forward(given), model(given))
+
+
 def test_it_is_called_as_before_elsewhere() -> None:
     class Loop:
         def __init__(self) -> None:

@@ -48,11 +48,12 @@ def without_storage(weight: Tensor) -> Tensor:
 
 # What a weight becomes, of a layer of 5 x 64, and what is said of it.
 FORMS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "quantized": (Wrapped, r"got a torch_forms\.Wrapped; prune before quantizing"),
-    "sharded": (sharded, r"got a torch\.distributed\.tensor\.DTensor; .*[Ss]harded weights"),
+    "quantized": (Wrapped, r"got torch_forms\.Wrapped; .* before quantizing"),
+    "sharded": (sharded, r"got torch\.distributed\.tensor\.DTensor; sharded weights"),
     "csr": (lambda weight: weight.to_sparse_csr(), r"layout torch\.sparse_csr; .*to_dense"),
     "coo": (lambda weight: weight.to_sparse(), r"layout torch\.sparse_coo; .*to_dense"),
     "complex": (lambda weight: weight.to(torch.complex64), r"got torch\.complex64; cast it"),
+    "nested": (lambda weight: torch.nested.nested_tensor([weight, weight]), "nested one; prune"),
     "without storage": (without_storage, r"storage was given back.*FSDP"),
 }
 

@@ -75,7 +75,8 @@ def _count(source: Source, names: list[str]) -> list[_Found]:
 
 
 def _total(found: list[_Found]) -> dict[str, Any]:
-    counted = [one.magnitudes for one in found if one.magnitudes is not None]
+    each = {one.listed.alias_of or one.listed.name: one for one in reversed(found)}  # tied: once
+    counted = [one.magnitudes for one in each.values() if one.magnitudes is not None]
     return {
         "tensors": len(found),
         "weights": sum(one.size for one in counted),
@@ -87,7 +88,9 @@ def _total(found: list[_Found]) -> dict[str, Any]:
 
 def _groups(found: list[_Found], embeddings: Sequence[str]) -> dict[str, dict[str, Any]]:
     prunable = [one for one in found if one.listed.prunable]
-    layers = [one for one in prunable if not matches(one.listed.name, embeddings)]
+    layers = [
+        one for one in prunable if not matches(one.listed.alias_of or one.listed.name, embeddings)
+    ]
     return {"total": _total(found), "prunable": _total(prunable), "layers": _total(layers)}
 
 
@@ -102,6 +105,7 @@ def _as_json(path: Path, source: Source, found: list[_Found]) -> dict[str, Any]:
             "bytes": one.listed.stored,
             "dense_bytes": one.listed.dense,
             "sparsity": one.listed.sparsity,
+            "alias_of": one.listed.alias_of,
         }
         if one.magnitudes is not None:
             counts = asdict(one.magnitudes)
@@ -126,7 +130,8 @@ def _show(
         return
     everything = Magnitudes()
     for one in found:
-        everything.add(one.magnitudes or Magnitudes())
+        if one.listed.alias_of is None:
+            everything.add(one.magnitudes or Magnitudes())
     console.show("\n" + _table(found, groups, everything))
     if everything.size:
         what = terminal.count_text(everything.size, "floating weight")
@@ -180,7 +185,7 @@ def _row(one: _Found, bounds: tuple[int, int] | None) -> list[str]:
         printable(listed.name),
         listed.dtype,
         "x".join(map(str, listed.shape)) or "-",
-        listed.form,
+        "tied" if listed.alias_of is not None else listed.form,
         "-" if counts is None else terminal.share_text(counts.zeros, counts.size),
         terminal.bytes_text(listed.stored),
         terminal.bytes_text(listed.dense),

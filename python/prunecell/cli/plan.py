@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prunecell import PruneCell, config
 from prunecell._core import derive_seed
+from prunecell.cli import console
 from prunecell.cli.errors import CommandError, UsageError
-from prunecell.cli.select import named, selected
+from prunecell.cli.select import matches, named, selected
 from prunecell.cli.tensors import Listed
 
 _WEIGHT = ".weight"
@@ -33,7 +34,9 @@ def module_of(name: str) -> str:
 def by_options(
     tensors: Mapping[str, Listed], cell: PruneCell, include: list[str], exclude: list[str]
 ) -> dict[str, Rule]:
-    """One rule for all prunable tensors that the patterns leave.
+    """One rule for all prunable tensors that the patterns leave, tied ones under their first name.
+
+    A pattern that excludes a tensor excludes it under all of its names.
 
     Raises:
         UsageError: A pattern that fits no prunable tensor.
@@ -43,11 +46,28 @@ def by_options(
     if not names:
         raise CommandError("expected floating tensors of two or more dimensions, the file has none")
     taken = selected(names, include, exclude)
+    spared = {first_name(tensors[name]): name for name in names if matches(name, exclude)}
+    tied = [name for name in taken if first_name(tensors[name]) in spared]
+    for name in tied:
+        other = spared[first_name(tensors[name])]
+        console.complain(
+            "prunecell prune",
+            f"warning: {name} is left as it is: {other}, which is excluded, is the same tensor",
+        )
+    taken = [name for name in taken if name not in tied]
     if not taken:
         patterns = [f"--include {one!r}" for one in include]
         patterns += [f"--exclude {one!r}" for one in exclude]
         raise CommandError(f"nothing to prune: {' '.join(patterns)} leaves none of {named(names)}")
-    return {name: _rule(cell, name) for name in taken}
+    rules: dict[str, Rule] = {}
+    for name in taken:
+        rules.setdefault(first_name(tensors[name]), _rule(cell, name))
+    return rules
+
+
+def first_name(listed: Listed) -> str:
+    """Of a tensor, the first of its names in the file."""
+    return listed.alias_of or listed.name
 
 
 def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, Rule]:
@@ -55,12 +75,14 @@ def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, 
 
     Raises:
         ConfigError: Anything in the file that cannot be meant.
-        UsageError: A section that fits no tensor, or none that can be pruned.
+        UsageError: A section that fits no tensor, or none that can be pruned, or two for tied
+            tensors that differ.
     """
     cells = config.load_ini(path)
     if not cells:
         raise UsageError(f"{path}: expected a section with QWeight=Prune, there is none")
-    rules = {}
+    rules: dict[str, Rule] = {}
+    sections: dict[str, str] = {}
     for section, cell in cells.items():
         name = _tensor_of(section, tensors, path)
         if not tensors[name].prunable:
@@ -69,7 +91,14 @@ def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, 
                 f"{path}: section [{section}]: expected a floating tensor of two or more "
                 f"dimensions, {name} is {tensors[name].dtype} {shape}"
             )
-        rules[name] = _rule(cell, name, seed)
+        first, rule = first_name(tensors[name]), _rule(cell, name, seed)
+        present = rules.setdefault(first, rule)
+        other = sections.setdefault(first, section)
+        if replace(present, seed=rule.seed) != rule:
+            raise UsageError(
+                f"{path}: sections [{other}] and [{section}] prune one tensor differently: "
+                f"{first} and {name} are tied"
+            )
     return rules
 
 

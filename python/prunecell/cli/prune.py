@@ -153,7 +153,7 @@ def _write(
     rules: dict[str, Rule],
     arguments: argparse.Namespace,
 ) -> dict[str, Pruned]:
-    pruned = {}
+    pruned: dict[str, Pruned] = {}
     total = sum(one.dense for one in tensors.values())
     pack = not arguments.dense
     with (
@@ -161,10 +161,13 @@ def _write(
         writing(arguments.output, source, pack=pack) as sink,
     ):
         for name, listed in tensors.items():
+            first = plan.first_name(listed)
+            if first != name and first in tensors and sink.add_alias(name, first):
+                continue
             tensor = source.read(name)
-            if name in rules:
+            if first in rules:
                 try:
-                    pruned[name] = prune(tensor, rules[name])
+                    pruned[first] = prune(tensor, rules[first])
                 except UnreachableThreshold as error:
                     raise CommandError(f"{arguments.input}: tensor {name!r}: {error}") from None
             sink.add(name, tensor)

@@ -6,11 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from prunecell._core import InvalidType
 from prunecell.formats import with_torch
 from prunecell.formats.bitmask import PARTS
+from prunecell.formats.memory import memory_of
 from prunecell.formats.pack_reader import PackReader
 from prunecell.formats.pack_writer import PackWriter
+from prunecell.formats.stored import Stored
 from prunecell.keys import Keys
 
 
@@ -23,6 +27,9 @@ def save(
 ) -> None:
     """Saves as safetensors, packed where that makes the file smaller. Nothing is lost.
 
+    Tensors that are one piece of memory, as tied weights are, are stored once, under the first of
+    their names; the file's metadata know the others.
+
     The file is written beside and renamed: `path` is the old file or the whole new one, whatever
     happens meanwhile.
 
@@ -30,7 +37,7 @@ def save(
         model: Arrays or tensors by name, or whatever has a `state_dict()` that gives them.
         path: The file to write or to replace.
         metadata: Words to store beside ours.
-        pack: False writes every tensor dense.
+        pack: False writes every tensor dense, under each of its names: for other programs.
 
     Raises:
         InvalidType: A value that is no array of numbers; its name is said.
@@ -49,12 +56,20 @@ def save(
     tensors_of_torch = all(with_torch.is_tensor(value) for value in tensors.values())
     words = {"format": "pt" if tensors_of_torch else "np"} | (metadata or {})
     owners: dict[str, str] = {}  # of masks that are in the file already, with packed weights
+    stored: dict[Any, str] = {}  # by the memory
     with PackWriter(path, metadata=words, pack=pack) as file:
         for name, value in tensors.items():
+            mask = Keys.beside(name).mask
+            first = stored.setdefault(memory_of(value) or name, name) if pack else name
             if name in owners:
                 file.add_mask(name, owners[name])
                 continue
-            mask = Keys.beside(name).mask
+            if first != name:
+                file.add_alias(name, first)
+                its = Keys.beside(first).mask
+                if its in owners and mask in tensors and _same(tensors[its], tensors[mask]):
+                    owners[mask] = first
+                continue
             free = not any(f"{name}.{part}" in tensors for part in PARTS)
             beside = (mask, tensors[mask]) if mask in tensors else None
             if file.add(name, value, mask=beside, pack=free) and beside is not None:
@@ -63,6 +78,8 @@ def save(
 
 def load(path: str | os.PathLike[str], *, framework: str = "numpy") -> dict[str, Any]:
     """All tensors of a safetensors file, dense, in the order in which they were saved.
+
+    What was one piece of memory under several names is so again.
 
     Args:
         path: A file that `save` or any other program wrote.
@@ -73,7 +90,17 @@ def load(path: str | os.PathLike[str], *, framework: str = "numpy") -> dict[str,
         OSError: It cannot be read.
     """
     with PackReader(path, framework=framework) as file:
-        return {name: file[name] for name in file}
+        found: dict[str, Any] = {}
+        for name in file:
+            other = file.info(name).alias_of
+            found[name] = found[other] if other in found else file[name]
+        return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    first, second = Stored.of(one, "mask"), Stored.of(other, "mask")
+    alike = (first.dtype, first.shape) == (second.dtype, second.shape)
+    return alike and np.array_equal(first.bits, second.bits)
 
 
 def _tensors(model: Any) -> Mapping[str, Any]:

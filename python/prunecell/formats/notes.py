@@ -3,7 +3,8 @@
     {"format": 1, "tensors": {"fc.weight": {"sparsity": 0.9, "packed": true}, ...}}
 
 It names every tensor in the order of the model. `sparsity` is the share of exact +0. `packed` says
-that four tensors stand for this one; `bitmask_of` that this one is the bitmask of another.
+that four tensors stand for this one; `bitmask_of` that this one is the bitmask of another;
+`alias_of` that it is another one, under a second name.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from prunecell.formats.header import refuse
 
 KEY = "prunecell"
 _FORMAT = 1
+_REFERENCES = ("bitmask_of", "alias_of")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Note:
     sparsity: float | None = None
     packed: bool = False
     bitmask_of: str | None = None
+    alias_of: str | None = None
 
 
 def encode(notes: dict[str, Note]) -> str:
@@ -37,8 +40,9 @@ def encode(notes: dict[str, Note]) -> str:
 
 
 def _fields(note: Note) -> dict[str, Any]:
-    if note.bitmask_of is not None:
-        return {"bitmask_of": note.bitmask_of}
+    for name in _REFERENCES:
+        if getattr(note, name) is not None:
+            return {name: getattr(note, name)}
     return {"sparsity": note.sparsity} | ({"packed": True} if note.packed else {})
 
 
@@ -61,15 +65,16 @@ def decode(text: str, path: Path) -> dict[str, Note]:
 
 
 def _note(fields: Any, name: str, path: Path) -> Note:
-    if isinstance(fields, dict) and set(fields) <= {"sparsity", "packed", "bitmask_of"}:
+    if isinstance(fields, dict) and set(fields) <= {"sparsity", "packed", *_REFERENCES}:
         note = Note(**fields)
         share = note.sparsity is None or _is_share(note.sparsity)
-        owner = note.bitmask_of is None or isinstance(note.bitmask_of, str)
-        # A mask stands nowhere itself, and least of all packed.
-        form = type(note.packed) is bool and not (note.packed and note.bitmask_of is not None)
-        if share and owner and form:
+        others = [one for one in (note.bitmask_of, note.alias_of) if one is not None]
+        # What is a part of another tensor, or one itself, stands nowhere, and least of all packed.
+        form = type(note.packed) is bool and len(others) + note.packed <= 1
+        if share and form and all(isinstance(one, str) for one in others):
             return note
-    raise bad_file(path, name, "sparsity, packed or bitmask_of in the metadata", fields)
+    what = "sparsity, packed, bitmask_of or alias_of in the metadata"
+    raise bad_file(path, name, what, fields)
 
 
 def _is_share(value: object) -> bool:

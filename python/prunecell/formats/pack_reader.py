@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,10 @@ class TensorInfo:
     Attributes:
         dtype: Its name in numpy and torch.
         nbytes: Bytes that it takes in the file, without header; a mask that is another tensor's
-            bitmask takes none.
+            bitmask takes none, nor does an alias.
+        packed: Whether four tensors of the file stand for it.
         sparsity: Share of exact +0, as the file says; None where it does not.
+        alias_of: The tensor that it is, under a second name; None: it stands for itself.
     """
 
     name: str
@@ -40,6 +42,7 @@ class TensorInfo:
     nbytes: int
     packed: bool
     sparsity: float | None
+    alias_of: str | None = None
 
 
 class PackReader:
@@ -75,7 +78,7 @@ class PackReader:
         try:
             self._notes = self._read_notes()
             self._shapes = {name: self._shape(name) for name in self if self._notes[name].packed}
-            self._check_masks()
+            self._check_references()
         except BaseException:
             self._file.close()
             raise
@@ -88,6 +91,8 @@ class PackReader:
     def info(self, name: str) -> TensorInfo:
         """What is known of a tensor."""
         note = self._note(name)
+        if note.alias_of is not None:
+            return replace(self.info(note.alias_of), name=name, nbytes=0, alias_of=note.alias_of)
         dtype, shape = self._form(name)
         parts = [f"{name}.{part}" for part in PARTS] if note.packed else [name]
         if note.bitmask_of is not None:
@@ -116,6 +121,8 @@ class PackReader:
 
     def _stored(self, name: str) -> Stored:
         note = self._note(name)
+        if note.alias_of is not None:
+            return self._stored(note.alias_of)
         if note.bitmask_of is not None:
             return self._packed(note.bitmask_of).mask()
         return self._packed(name).unpack() if note.packed else self._file.read(name)
@@ -138,7 +145,7 @@ class PackReader:
         used: set[str] = set()
         for name, note in said_of.items():
             stored = [f"{name}.{part}" for part in PARTS] if note.packed else [name]
-            stored = [] if note.bitmask_of is not None else stored
+            stored = [] if note.bitmask_of is not None or note.alias_of is not None else stored
             for one in stored:
                 if one not in self._file.entries or one in used:
                     got = said("none" if one not in used else "it twice")
@@ -150,11 +157,16 @@ class PackReader:
             raise bad_file(self._file.path, twice, "one tensor of that name", said("two"))
         return said_of | unsaid
 
-    def _check_masks(self) -> None:
+    def _check_references(self) -> None:
         for name, note in self._notes.items():
             if note.bitmask_of is not None and note.bitmask_of not in self._shapes:
                 what = "a packed tensor whose bitmask it is"
                 raise bad_file(self._file.path, name, what, note.bitmask_of)
+            if note.alias_of is not None:
+                other = self._notes.get(note.alias_of)
+                if other is None or other.alias_of is not None or other.bitmask_of is not None:
+                    what = "a tensor of the file that it is, under a second name"
+                    raise bad_file(self._file.path, name, what, note.alias_of)
 
     # Packed tensors
 

@@ -45,6 +45,9 @@ class PackWriter:
         metadata: Words to store beside ours.
         pack: False writes every tensor dense.
 
+    Attributes:
+        packs: Whether it packs.
+
     Raises:
         InvalidType: Metadata that are no words.
         InvalidArgument: Metadata that cannot be stored, or a path that is not that of a file.
@@ -59,7 +62,7 @@ class PackWriter:
     ) -> None:
         self._file = SafetensorsWriter(path)
         self._file.metadata.update(_words(metadata or {}))
-        self._pack = pack
+        self.packs = pack
         self._notes: dict[str, Note] = {}
 
     def add(
@@ -98,7 +101,7 @@ class PackWriter:
             more = int(row_counts(given).sum()) - kept
             shared += more * tensor.dtype.size - given.nbytes - _ENTRY
         taken = any(f"{name}.{part}" in self._file for part in PARTS)
-        if taken or not (self._pack and pack) or min(own, shared) >= tensor.nbytes:
+        if taken or not (self.packs and pack) or min(own, shared) >= tensor.nbytes:
             self._file.add(name, tensor)
             self._notes[name] = Note(sparsity)
             return False
@@ -112,6 +115,11 @@ class PackWriter:
         """Notes, in its place, that a tensor is the bitmask of `owner`: its `add` returned True."""
         self._check_free(name)
         self._notes[name] = Note(bitmask_of=owner)
+
+    def add_alias(self, name: str, of: str) -> None:
+        """Notes, in its place, that a tensor is the one named `of`, which was added before."""
+        self._check_free(name)
+        self._notes[name] = Note(alias_of=of)
 
     def _check_free(self, name: str) -> None:
         # The file itself knows a packed tensor by the names of its parts alone.

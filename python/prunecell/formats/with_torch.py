@@ -86,6 +86,16 @@ def bits_of(tensor: Any, name: str) -> tuple[Any, str, tuple[int, ...]]:
     return integers.numpy().view(f"<u{size}"), dtype, tuple(tensor.shape)
 
 
+def memory_of(tensor: Any) -> tuple[Any, ...] | None:
+    """See `memory.memory_of`."""
+    torch = require()
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.numel() == 0:
+        return None
+    flags = tensor.is_conj(), tensor.is_neg()
+    where = str(tensor.device), tensor.data_ptr()
+    return (*where, str(tensor.dtype), tuple(tensor.shape), tensor.stride(), *flags)
+
+
 def tensor_of(bits: Any, dtype: DType, shape: tuple[int, ...]) -> Any:
     """A tensor that shares the memory of `bits`."""
     torch = require()

@@ -55,14 +55,14 @@ def fault(
 
 def tensor_fault(what: str, weight: Tensor, shape: tuple[int, ...] | None = None) -> Error | None:
     """The same of a tensor that may be meta; `what` names it in the error."""
-    odd = not_plain(weight)
+    odd = not_plain(weight, pruned=shape is not None)
     if odd is not None:
         return InvalidType(f"{what}: expected a plain dense tensor, got {odd}")
     if weight.dtype not in DTYPES:
         known = ", ".join(str(dtype) for dtype in DTYPES)
         return InvalidType(
             f"{what}: expected a weight of {known}, got {weight.dtype}; "
-            "cast it, or prune before quantizing"
+            f"cast it, or {_before_quantizing(shape is not None)}"
         )
     if shape is not None and weight.shape != shape:
         return WrongState(
@@ -78,17 +78,28 @@ def tensor_fault(what: str, weight: Tensor, shape: tuple[int, ...] | None = None
     return None
 
 
-def not_plain(tensor: Tensor) -> str | None:
-    """What a tensor is whose elements do not lie in memory one by one, and what to do about it."""
+def not_plain(tensor: Tensor, *, pruned: bool = False) -> str | None:
+    """What a tensor is whose elements do not lie in memory one by one, and what to do about it.
+
+    Args:
+        tensor: Any.
+        pruned: Whether a quantizer is attached.
+    """
     kind = type(tensor)
-    if kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:  # as of torchao, quanto, DTensor
-        return (
-            f"a {kind.__module__}.{kind.__qualname__}; prune before quantizing. "
-            "Sharded weights are not supported yet"
-        )
+    named = f"{kind.__module__}.{kind.__qualname__}"
+    if kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
+        if named.startswith("torch.distributed."):
+            return f"{named}; sharded weights are not supported yet"
+        return f"{named}; {_before_quantizing(pruned)}"  # as of torchao and quanto
+    if tensor.is_nested:
+        return "a nested one; prune the tensors that it is made of"
     if tensor.layout != torch.strided:
         return f"one of layout {tensor.layout}; prune to_dense() of it"
     return None
+
+
+def _before_quantizing(pruned: bool) -> str:
+    return "take the quantizer off before quantizing" if pruned else "prune before quantizing"
 
 
 def _absent(slot: Slot) -> str:
@@ -96,4 +107,4 @@ def _absent(slot: Slot) -> str:
     module: Any = slot.module()
     if isinstance(getattr(module, slot.parameter, None), Tensor):
         return "one that is computed from others (parametrized or weight_norm); remove that first"
-    return f"none: {type(module).__name__} has packed or dropped it; prune before quantizing"
+    return f"none: {type(module).__name__} has packed or dropped it; take it as it was before"

@@ -106,8 +106,10 @@ class CellHook(Unscriptable):
         owner.adopt(Slot(module, parameter), weight)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        mask_outgoing([self.owner])
         module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
+        if module is None:
+            raise self._replaced("another")
+        mask_outgoing([self.owner])
         weight = module._parameters.get(self.parameter)
         return (_copied_cell_hook, (self.owner, module, self.parameter, weight))
 
@@ -123,14 +125,23 @@ class CellHook(Unscriptable):
         """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
         if "_is_replica" in module.__dict__:  # of DataParallel
             return True
-        own: Any = self._module()  # of what was replaced, a cycle of references may be alive yet
-        if own is None or own._parameters is not module._parameters:  # as a shallow copy has them
-            raise WrongState(
-                f"cell {self.owner.name!r}: its module was replaced by one that has copied its "
-                f"hooks, {type(module).__name__}; take the quantizer off before, and put it on the "
-                "new module if that has a plain weight"
-            )
+        self.check_on(module)
         return False
+
+    def check_on(self, module: Any) -> None:
+        """Raises WrongState on a module that has copied the hook from the one it was made for."""
+        own: Any = self._module()  # of what was replaced, a cycle of references may be alive yet
+        if own is module:
+            return
+        if own is None or own._parameters is not module._parameters:  # as a shallow copy has them
+            raise self._replaced(type(module).__name__)
+
+    def _replaced(self, by: str) -> WrongState:
+        return WrongState(
+            f"cell {self.owner.name!r}: its module was replaced by one that has copied its hooks, "
+            f"{by}; take the quantizer off before, and put it on the new module if that has a "
+            "plain weight"
+        )
 
 
 def _copied_cell_hook(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import FrameType
+from typing import Any
 
 from torch import nn
 
@@ -10,6 +11,20 @@ from prunecell._core import InvalidType
 
 # Packages that take a module, train it, and call it themselves.
 _TRAINERS = {"accelerate", "lightning", "pytorch_lightning", "transformers"}
+
+
+_INSTEAD = "got the handle that wrap gives{}; put the handle's `module` there"
+
+
+class Forward:
+    """`forward` of the handle. Trainers that are given the handle read it of the class."""
+
+    def __get__(self, handle: Any, owner: type) -> Any:
+        """That of the model; the class has none."""
+        if handle is None:
+            instead = _INSTEAD.format("")
+            raise AttributeError(f"{owner.__name__}.forward: expected a torch.nn.Module, {instead}")
+        return handle.module.forward
 
 
 def refuse_misplaced(handle: object, caller: FrameType | None) -> None:
@@ -30,7 +45,5 @@ def refuse_misplaced(handle: object, caller: FrameType | None) -> None:
 
 
 def _refuse(where: str, consequence: str) -> None:
-    raise InvalidType(
-        f"{where}: expected a torch.nn.Module, got the handle that wrap gives, so that "
-        f"{consequence}; put the handle's `module` there"
-    )
+    instead = _INSTEAD.format(f", so that {consequence}")
+    raise InvalidType(f"{where}: expected a torch.nn.Module, {instead}")

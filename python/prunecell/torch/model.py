@@ -18,7 +18,7 @@ from prunecell.torch.coverage import Coverage
 from prunecell.torch.follow import follow
 from prunecell.torch.hooks import CellHook
 from prunecell.torch.layer import Layer
-from prunecell.torch.misplaced import refuse_misplaced
+from prunecell.torch.misplaced import Forward, refuse_misplaced
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.replaced import Replaced
@@ -35,6 +35,7 @@ class Model:
     """
 
     module: nn.Module
+    forward = Forward()
     _layers: list[tuple[str, Layer]]
     _coverage: Coverage
     _replaced: Replaced
@@ -234,6 +235,7 @@ class Model:
             for hook in module._forward_pre_hooks.values():
                 if type(hook) is not CellHook:
                     continue
+                hook.check_on(module)
                 one = hook.owner
                 if one.compressed:
                     raise WrongState("the model is compressed, decompress it first")

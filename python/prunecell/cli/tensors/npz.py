@@ -48,7 +48,7 @@ class NpzSource:
             self._members = {info.filename.removesuffix(_SUFFIX): info for info in members}
             if len(self._members) < len(members):
                 raise BadFile(f"{path}: two members have one name")
-            self.tensors = {name: self._listed(name) for name in self._members}
+            self.tensors: dict[str, Listed] = {n: self._listed(n) for n in self._members}
         except BaseException:
             self._zip.close()
             raise
@@ -144,6 +144,10 @@ class NpzSink:
     def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
         kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
         self._zip = zipfile.ZipFile(file, "w", kind, allowZip64=True)
+
+    def add_alias(self, name: str, of: str) -> bool:
+        """An archive has a member for each name."""
+        return False
 
     def add(self, name: str, tensor: Stored) -> None:
         """Writes one tensor."""

@@ -17,9 +17,9 @@ class SafetensorsSource:
 
     def __init__(self, path: Path) -> None:
         self._file = PackReader(path)
-        self.metadata = self._file.metadata
+        self.metadata: dict[str, str] = self._file.metadata
         self.others: list[str] = []
-        self.tensors = {name: self._listed(name) for name in self._file}
+        self.tensors: dict[str, Listed] = {name: self._listed(name) for name in self._file}
 
     def read(self, name: str) -> Stored:
         """One tensor, dense, in memory of its own."""
@@ -34,7 +34,10 @@ class SafetensorsSource:
         one = Listed(name, info.dtype, info.shape, "dense", info.nbytes, 0, info.sparsity)
         dense = one.size * BY_NUMPY_NAME[info.dtype].size
         form = "packed" if info.packed else "dense"
-        return Listed(name, info.dtype, info.shape, form, info.nbytes, dense, info.sparsity)
+        dense = 0 if info.alias_of is not None else dense
+        return Listed(
+            name, info.dtype, info.shape, form, info.nbytes, dense, info.sparsity, info.alias_of
+        )
 
 
 class SafetensorsSink:
@@ -46,3 +49,9 @@ class SafetensorsSink:
     def add(self, name: str, tensor: Stored) -> None:
         """Writes one tensor."""
         self._file.add(name, tensor.numpy())
+
+    def add_alias(self, name: str, of: str) -> bool:
+        """Notes a second name of a tensor, for readers of packed files."""
+        if self._file.packs:
+            self._file.add_alias(name, of)
+        return self._file.packs

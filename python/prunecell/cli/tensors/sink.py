@@ -32,6 +32,9 @@ class Sink(Protocol):
     def add(self, name: str, tensor: Stored) -> None:
         """Writes one tensor."""
 
+    def add_alias(self, name: str, of: str) -> bool:
+        """Ties a second name to a tensor that was written. False: the format cannot, add it."""
+
 
 def kind_of(path: Path) -> str:
     """What the suffix of an output asks for.

@@ -24,6 +24,8 @@ class Listed:
         stored: Bytes in the file, uncompressed.
         dense: Bytes as a dense tensor.
         sparsity: Share that is pruned, where the file says so.
+        alias_of: The tensor before it that it is, under another name: tied weights. It takes no
+            bytes of its own.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Listed:
     stored: int
     dense: int
     sparsity: float | None = None
+    alias_of: str | None = None
 
     @property
     def size(self) -> int:

@@ -10,8 +10,9 @@ from prunecell.cli.errors import CommandError
 from prunecell.cli.tensors.source import Listed
 from prunecell.cli.tensors.torchload import load_torch
 from prunecell.formats.bad_file import bad_file, reading, said
+from prunecell.formats.memory import memory_of
 from prunecell.formats.stored import Stored
-from prunecell.formats.with_torch import is_tensor, require, save
+from prunecell.formats.with_torch import is_tensor, save
 from prunecell.limits import (
     FREE_BYTES,
     MAX_JOINED_CHARS,
@@ -37,6 +38,7 @@ class TorchSource:
         self.content = load_torch(path)
         self.places: dict[str, Place] = {}
         self._values: dict[str, Any] = {}
+        self._first: dict[Any, str] = {}  # names by the memory that they were seen with first
         self._visits = self._chars = 0
         self._bytes_left = MAX_REPEATED * path.stat().st_size + FREE_BYTES
         with reading(path, "tensors in dictionaries and lists"):
@@ -50,11 +52,7 @@ class TorchSource:
     def close(self) -> None:
         """Lets go of the file's memory."""
         self.content = self._values = None  # type: ignore[assignment]
-
-    def shared_with(self, name: str) -> Any:
-        """A key that is equal for names whose tensors are one piece of memory."""
-        value = self._values[name]
-        return (value.untyped_storage().data_ptr(), value.storage_offset(), value.shape)
+        self._first = {}
 
     def _walk(self, value: Any, place: Place) -> None:
         self._visits += 1
@@ -99,7 +97,12 @@ class TorchSource:
             got = said(f"more with {list(value.shape)} of {dtype}")
             raise bad_file(self._path, name, most, got)
         self._values[name], self.places[name] = value, place
-        self.tensors[name] = Listed(name, dtype, tuple(value.shape), "dense", nbytes, nbytes)
+        first = self._first.setdefault(memory_of(value) or name, name)
+        other = None if first == name else first
+        nbytes = nbytes if other is None else 0
+        self.tensors[name] = Listed(
+            name, dtype, tuple(value.shape), "dense", nbytes, nbytes, alias_of=other
+        )
 
 
 class TorchSink:
@@ -109,18 +112,15 @@ class TorchSink:
         self._file = file
         self._source = source
         self._tensors: dict[str, Any] = {}
-        self._shared: dict[Any, Any] = {}
 
     def add(self, name: str, tensor: Stored) -> None:
         """Takes one tensor."""
-        value = tensor.torch()
-        if self._source is not None:
-            # Tied weights stay tied, as long as the same was done to all of them.
-            key = self._source.shared_with(name)
-            known = self._shared.setdefault(key, value)
-            if known is not value and _equal_bits(known, value):
-                value = known
-        self._tensors[name] = value
+        self._tensors[name] = tensor.torch()
+
+    def add_alias(self, name: str, of: str) -> bool:
+        """Ties a second name to a tensor that was taken."""
+        self._tensors[name] = self._tensors[of]
+        return True
 
     def save(self) -> None:
         """Writes the file."""
@@ -133,12 +133,6 @@ class TorchSink:
 
 def _joined(place: Place) -> str:
     return ".".join(map(str, place)) or "tensor"
-
-
-def _equal_bits(one: Any, other: Any) -> bool:
-    torch = require()
-    bits = (tensor.reshape(-1).view(torch.uint8) for tensor in (one, other))
-    return one.dtype == other.dtype and bool(torch.equal(*bits))
 
 
 def _rebuilt(value: Any, place: Place, tensors: dict[Place, Any]) -> Any:
