@@ -103,6 +103,16 @@ def resize_data(weight: Tensor) -> None:
 
 
 @pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("call", [call for call in CALLS if call != "forward"])
+def test_data_of_another_shape_is_named(call: str, in_place: bool) -> None:
+    net = network()
+    model = pruned(net, **GRADUAL, in_place=in_place)
+    resize_data(net[3].weight)
+    with pytest.raises(prunecell.WrongState, match=f"cell '3': expected .*{SHAPES['longer'][1]}"):
+        CALLS[call](model)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -58,6 +58,19 @@ def test_a_module_that_holds_it_is_refused_by_name() -> None:
     Holder(model.module)
 
 
+def test_a_module_may_have_it_beside_its_model() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = network()
+            self.pruned = pruned(self.net)
+
+        def forward(self, inputs: Any) -> Any:
+            return self.pruned(inputs)
+
+    Beside()(images())
+
+
 def test_torch_refuses_it_in_a_container() -> None:
     with pytest.raises(TypeError, match=r"prunecell\.torch\.model\.Model is not a Module"):
         nn.Sequential(prunecell.torch.wrap(network()))

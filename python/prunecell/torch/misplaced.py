@@ -27,8 +27,8 @@ class Forward:
         return handle.module.forward
 
 
-def refuse_misplaced(handle: object, caller: FrameType | None) -> None:
-    """Raises InvalidType where a module holds the handle as an attribute, or a trainer calls it.
+def refuse_misplaced(handle: object, model: nn.Module, caller: FrameType | None) -> None:
+    """Raises InvalidType where a module has the handle instead of its model, or a trainer calls it.
 
     Nothing of the handle is asked when it is put there, so that it shows at the first forward.
     """
@@ -37,7 +37,7 @@ def refuse_misplaced(handle: object, caller: FrameType | None) -> None:
     holder = caller.f_locals.get("self")
     if isinstance(holder, nn.Module):
         for name, value in vars(holder).items():
-            if value is handle:
+            if value is handle and all(part is not model for part in holder.modules()):
                 _refuse(f"{type(holder).__name__}.{name}", "its parameters are not registered")
     package = caller.f_globals.get("__name__", "").partition(".")[0]
     if package in _TRAINERS:

@@ -85,7 +85,7 @@ class Model:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the model."""
         if not torch.compiler.is_compiling():
-            refuse_misplaced(self, sys._getframe().f_back)
+            refuse_misplaced(self, self.module, sys._getframe().f_back)
         return self.module(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
