@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import types
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,41 @@ def test_arrays_of_numpy_are_no_different(tmp_path: Path) -> None:
     found = load(tmp_path / "x")
     assert all(np.array_equal(found[name], value) for name, value in given.items())
     assert found["b"] is found["a"]
+
+
+@pytest.mark.parametrize("size", [8, 64, 400])
+@pytest.mark.parametrize("kind", ["archive", "numpy", "torch", "state_dict"])
+def test_arrays_that_are_made_one_by_one_are_not_tied(kind: str, size: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {f"w{number}": random.normal(size=(size, size)) for number in range(8)}
+    given: Any = Made(arrays, torch.tensor if kind == "torch" else np.copy)
+    if kind == "archive":
+        words: dict[str, Any] = dict(arrays)
+        np.savez(tmp_path / "x.npz", **words)
+        given = np.load(tmp_path / "x.npz")
+    if kind == "state_dict":
+        given = types.SimpleNamespace(state_dict=lambda made=given: made)
+    save(given, tmp_path / "x")
+    if kind == "archive":
+        given.close()
+    found = load(tmp_path / "x")
+    assert all(np.array_equal(found[name], array) for name, array in arrays.items())
+
+
+class Made(Mapping[str, Any]):
+    """Arrays that nobody holds: each is made anew whenever it is asked for."""
+
+    def __init__(self, arrays: dict[str, Any], make: Callable[[Any], Any]) -> None:
+        self._arrays, self._make = arrays, make
+
+    def __getitem__(self, name: str) -> Any:
+        return self._make(self._arrays[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def test_a_mask_of_its_own_is_kept(tmp_path: Path) -> None:

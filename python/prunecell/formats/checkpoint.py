@@ -11,7 +11,7 @@ import numpy as np
 from prunecell._core import InvalidType
 from prunecell.formats import with_torch
 from prunecell.formats.bitmask import PARTS
-from prunecell.formats.memory import memory_of
+from prunecell.formats.memory import FirstNames
 from prunecell.formats.pack_reader import PackReader
 from prunecell.formats.pack_writer import PackWriter
 from prunecell.formats.stored import Stored
@@ -56,11 +56,11 @@ def save(
     tensors_of_torch = all(with_torch.is_tensor(value) for value in tensors.values())
     words = {"format": "pt" if tensors_of_torch else "np"} | (metadata or {})
     owners: dict[str, str] = {}  # of masks that are in the file already, with packed weights
-    stored: dict[Any, str] = {}  # by the memory
+    names = FirstNames()
     with PackWriter(path, metadata=words, pack=pack) as file:
         for name, value in tensors.items():
             mask = Keys.beside(name).mask
-            first = stored.setdefault(memory_of(value) or name, name) if pack else name
+            first = names.of(name, value) if pack else name
             if name in owners:
                 file.add_mask(name, owners[name])
                 continue
