@@ -198,3 +198,14 @@ def test_a_pickle_from_before_there_was_a_choice_loads() -> None:
     old.__setstate__(state)
     drive(old)
     assert old.rises == 1
+
+
+@pytest.mark.parametrize("later", ["_custom", "_told", "_changes"])
+def test_a_pickle_from_before_something_was_kept_loads(later: str) -> None:
+    state = made([normal()], **GRADUAL).__getstate__()
+    del state[later]
+    old = PruneCell.__new__(PruneCell)
+    old.__setstate__(state)
+    drive(old)
+    assert old.rises == 1
+    old.state_dict()

@@ -349,7 +349,8 @@ class PruneCell:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"_told": set()} | state)  # pickles from before it was there lack it
+        later = {"_custom": set(), "_told": set(), "_changes": 0}  # than the first pickles
+        self.__dict__.update(later | state)
         tensors, saved = state["_core"]
         self._core = _core.PruneCell(self._parameters.as_dict())
         for shape, name in tensors:
