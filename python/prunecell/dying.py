@@ -64,7 +64,11 @@ def is_dead(cell: PruneCell, tensor: int, figures: Figures) -> bool:
 def decides(cell: PruneCell, tensor: int, figures: Figures) -> bool:
     """Whether the weights and the share that was asked decide what goes, so that it may surprise.
 
-    Random draws what was asked, a mask that was set is meant, and at threshold 0 zeros were there.
+    A mask that was set is meant.
     """
-    by_magnitude = cell.prune_filler == "IterNonStruct" and tensor not in cell._custom
-    return by_magnitude and 0 < figures.asked < 1
+    return tensor not in cell._custom and may_surprise(cell.prune_filler, figures.asked)
+
+
+def may_surprise(filler: str, asked: float) -> bool:
+    """Whether more may go than was asked: Random draws that, and at 0 the zeros were there."""
+    return filler == "IterNonStruct" and 0 < asked < 1

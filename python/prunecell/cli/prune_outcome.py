@@ -11,6 +11,7 @@ from prunecell.cli.plan import Rule
 from prunecell.cli.pruning import Pruned
 from prunecell.cli.select import EMBEDDINGS, matches
 from prunecell.cli.tensors import Listed
+from prunecell.dying import may_surprise
 from prunecell.report import terminal
 from prunecell.shown import printable
 
@@ -148,9 +149,8 @@ def warn_of_surprises(done: list[Done]) -> None:
 
 
 def _is_dead(one: Done) -> bool:
-    """At threshold 0 the zeros were there, and Random draws no more than was asked."""
     whole = one.pruned.zeros == one.before.size > 0
-    return whole and 0 < one.pruned.asked < 1 and one.rule.filler == "IterNonStruct"
+    return whole and may_surprise(one.rule.filler, one.pruned.asked)
 
 
 def _warn(named: list[Done], others: str, why: str) -> None:

@@ -10,7 +10,7 @@ from prunecell.cli.errors import CommandError
 from prunecell.cli.tensors.source import Listed
 from prunecell.cli.tensors.torchload import load_torch
 from prunecell.formats.bad_file import bad_file, reading, said
-from prunecell.formats.memory import memory_of
+from prunecell.formats.memory import FirstNames
 from prunecell.formats.stored import Stored
 from prunecell.formats.with_torch import is_tensor, save
 from prunecell.limits import (
@@ -38,7 +38,7 @@ class TorchSource:
         self.content = load_torch(path)
         self.places: dict[str, Place] = {}
         self._values: dict[str, Any] = {}
-        self._first: dict[Any, str] = {}  # names by the memory that they were seen with first
+        self._names = FirstNames()
         self._visits = self._chars = 0
         self._bytes_left = MAX_REPEATED * path.stat().st_size + FREE_BYTES
         with reading(path, "tensors in dictionaries and lists"):
@@ -52,7 +52,6 @@ class TorchSource:
     def close(self) -> None:
         """Lets go of the file's memory."""
         self.content = self._values = None  # type: ignore[assignment]
-        self._first = {}
 
     def _walk(self, value: Any, place: Place) -> None:
         self._visits += 1
@@ -97,7 +96,7 @@ class TorchSource:
             got = said(f"more with {list(value.shape)} of {dtype}")
             raise bad_file(self._path, name, most, got)
         self._values[name], self.places[name] = value, place
-        first = self._first.setdefault(memory_of(value) or name, name)
+        first = self._names.of(name, value)
         other = None if first == name else first
         nbytes = nbytes if other is None else 0
         self.tensors[name] = Listed(

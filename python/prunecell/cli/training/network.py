@@ -13,7 +13,7 @@ from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.training.data import Data
 from prunecell.report.terminal import count_text
 from prunecell.torch import Model, wrap
-from prunecell.torch import network as torch_network
+from prunecell.torch.network import Network as Graph
 from prunecell.torch.network import from_ini
 
 
@@ -22,7 +22,7 @@ class Network:
 
     def __init__(self, path: Path, seed: int) -> None:
         self._path, self._seed = path, seed
-        self.module: torch_network.Network = from_ini(path, seed=seed)
+        self.module: Graph = from_ini(path, seed=seed)
         self.model: Model = wrap(self.module)
         self._probabilities = False
         if all(cell.quantizer is None for cell in self.model):
