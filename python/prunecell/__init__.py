@@ -67,6 +67,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name == "torch":  # imported on first use: the package does not need PyTorch
-        return import_module("prunecell.torch")
+    if name in ("n2d2", "torch"):  # imported on first use: the package does not need PyTorch
+        return import_module(f"prunecell.{name}")
     raise AttributeError(f"module 'prunecell' has no attribute {name!r}")

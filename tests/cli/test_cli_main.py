@@ -114,7 +114,7 @@ PROGRAMS = {
 
 
 WHEN = [
-    *(("module", f"prunecell.cli.{name}") for name in ["app", "train", "tensors.npz"]),
+    *(("module", f"prunecell.cli.{name}") for name in ["app", "lab.train", "tensors.npz"]),
     *(("script", name) for name in ["numpy", "prunecell", "prunecell._core", "prunecell.cli.app"]),
 ]
 

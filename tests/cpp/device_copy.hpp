@@ -1,7 +1,7 @@
 // A copy of host memory on a device, at the same alignment and between sentinels.
 #pragma once
 
-#include "cuda_plugin.hpp"
+#include "cuda/loader/cuda_plugin.hpp"
 
 #include <doctest/doctest.h>
 

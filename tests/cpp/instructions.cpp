@@ -1,6 +1,6 @@
 // Runs one operation on fixed inputs with one thread, for instructions.py, which counts what it executes under
 // callgrind. Nothing else is counted.
-#include "cpu/kernels.hpp"
+#include "cpu/simd/kernels.hpp"
 
 #include <prunecell/mask.hpp>
 #include <prunecell/ops.hpp>

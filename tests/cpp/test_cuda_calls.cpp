@@ -1,9 +1,9 @@
-#include "cuda/policy.hpp"
+#include "cuda/device/policy.hpp"
 #include "device_weights.hpp"
-#include "semantics.hpp"
+#include "semantics/semantics.hpp"
 
 #include <prunecell/error.hpp>
-#include <prunecell/ticket.hpp>
+#include <prunecell/pending_results.hpp>
 
 #include <simt/control.hpp>
 

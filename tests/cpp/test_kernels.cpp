@@ -1,7 +1,7 @@
 #include "reference.hpp"
 
-#include "cpu/kernels.hpp"
-#include "semantics.hpp"
+#include "cpu/simd/kernels.hpp"
+#include "semantics/semantics.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
 #include "axis.hpp"
 #include "checks.hpp"
 
-#include "semantics.hpp"
+#include "semantics/semantics.hpp"
 
 #include <prunecell/error.hpp>
 

@@ -1,4 +1,4 @@
-#include "cpu/order.hpp"
+#include "cpu/kth_smallest/smallest_limit.hpp"
 
 #include <doctest/doctest.h>
 

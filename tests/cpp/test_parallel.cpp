@@ -1,4 +1,4 @@
-#include "cpu/parallel.hpp"
+#include "cpu/memory/parallel.hpp"
 
 #include <doctest/doctest.h>
 

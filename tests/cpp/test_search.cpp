@@ -3,7 +3,7 @@
 #include "axis.hpp"
 #include "checks.hpp"
 
-#include "cpu/kernels.hpp"
+#include "cpu/simd/kernels.hpp"
 
 #include <cmath>
 #include <functional>

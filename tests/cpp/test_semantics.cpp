@@ -1,6 +1,6 @@
 #include "reference.hpp"
 
-#include "semantics.hpp"
+#include "semantics/semantics.hpp"
 
 #include <doctest/doctest.h>
 

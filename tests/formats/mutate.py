@@ -34,7 +34,7 @@ from prunecell import Error
 from prunecell.cli.errors import CommandError
 from prunecell.config import ConfigError
 
-sys.path.append(str(Path(__file__).parents[1]))  # as pytest has it
+sys.path.append(str(Path(__file__).parents[1] / "support"))  # as pytest has it
 
 from kinds import KINDS, Kind
 from valid_tensors import Files

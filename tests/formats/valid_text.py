@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from prunecell import PruneCell, config
-from prunecell.cli.runs import read_run
-from prunecell.cli.training.folder import Folder
+from prunecell.cli.lab.folder import Folder
+from prunecell.cli.lab.html.page import page
+from prunecell.cli.lab.runs import read_run
 from prunecell.formats import load_mask_text, save, save_mask_text
-from prunecell.report.page import page
 from valid_tensors import Files
 
 
@@ -110,7 +110,7 @@ def networks(folder: Path) -> list[Files]:
 
 def read_network(path: Path) -> None:
     import torch
-    from prunecell.torch.network.build import build
+    from prunecell.n2d2.build import build
 
     with torch.device("meta"):  # which allocates nothing: weights may take 2 GiB
         build(config.read(path), attach=False)

@@ -1,29 +1,5 @@
-"""Every test starts from the same random numbers. Without PyTorch each module is skipped."""
+"""The suite needs PyTorch."""
 
-from __future__ import annotations
+from torch_suite import pytest_pycollect_makemodule, seeded
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-try:
-    import torch
-except ModuleNotFoundError:
-    torch = None
-
-
-class _Skipped(pytest.Module):
-    """A module that cannot be imported. (A conftest that skips would end the whole run.)"""
-
-    def collect(self) -> Iterator[pytest.Item]:
-        pytest.skip("the adapter needs PyTorch: pip install 'prunecell[torch]'")
-
-
-def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> _Skipped | None:
-    return _Skipped.from_parent(parent, path=module_path) if torch is None else None
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    torch.manual_seed(0)
+__all__ = ["pytest_pycollect_makemodule", "seeded"]

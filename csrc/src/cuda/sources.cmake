@@ -1,6 +1,6 @@
 # The sources of the plugin, for the build over CUDA and those of the tests.
-set(PRUNECELL_CUDA_KERNELS pack.cu rebuild.cu search.cu select.cu session.cu)
-set(PRUNECELL_CUDA_HOST plugin.cpp runtime.cpp)
+set(PRUNECELL_CUDA_KERNELS apply_masks.cu build_masks.cu kth_smallest.cu pack_weights.cu host/session.cu)
+set(PRUNECELL_CUDA_HOST host/plugin.cpp host/runtime.cpp)
 list(TRANSFORM PRUNECELL_CUDA_KERNELS PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 list(TRANSFORM PRUNECELL_CUDA_HOST PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 

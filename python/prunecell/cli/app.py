@@ -12,8 +12,9 @@ from typing import Any
 from prunecell_cli import INTERRUPTED
 
 from prunecell import Error, __version__
-from prunecell.cli import console, inspect, prune, report, train
+from prunecell.cli import console, inspect, prune
 from prunecell.cli.errors import CommandError
+from prunecell.cli.lab import report, train
 from prunecell.cli.parser import Parser
 from prunecell.config import ConfigError
 

@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from prunecell.cli import console
+from prunecell.cli import console, terminal
+from prunecell.cli.magnitudes import Magnitudes, count_magnitudes
 from prunecell.cli.parser import Commands, add_command, add_patterns
 from prunecell.cli.progress import Progress
 from prunecell.cli.select import EMBEDDINGS, matches, selected
 from prunecell.cli.tensors import Listed, Source, open_source, other_entries
 from prunecell.cli.tensors.source import FLOATING
-from prunecell.report import terminal
-from prunecell.report.magnitudes import Magnitudes, count_magnitudes
 from prunecell.shown import printable
 
 _EXAMPLES = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunecell import InvalidArgument, PruneCell, UnreachableThreshold
-from prunecell.cli import console, plan
+from prunecell.cli import console, plan, terminal
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.files import check_writable
 from prunecell.cli.parser import Commands, add_command, add_patterns
@@ -26,7 +26,6 @@ from prunecell.cli.tensors import (
 )
 from prunecell.keys import Keys
 from prunecell.parameters import FILLERS, TIES
-from prunecell.report import terminal
 
 _EXAMPLES = """\
 prunecell prune model.safetensors small.safetensors --threshold 0.9

@@ -6,13 +6,12 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from prunecell.cli import console
+from prunecell.cli import console, terminal
 from prunecell.cli.plan import Rule
 from prunecell.cli.pruning import Pruned
 from prunecell.cli.select import EMBEDDINGS, matches
 from prunecell.cli.tensors import Listed
 from prunecell.dying import may_surprise
-from prunecell.report import terminal
 from prunecell.shown import printable
 
 _MEANINGS = {

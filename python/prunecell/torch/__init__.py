@@ -12,6 +12,9 @@ are 0, and every `optimizer.step()` of `torch.optim` leaves them pruned. `model.
 and `model.end_epoch()` alone drive the schedule.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 try:
     import torch as _torch
     import torch.nn as _nn  # noqa: F401 # any folder called torch passes for a bare torch
@@ -26,10 +29,19 @@ if tuple(map(int, _torch.__version__.split(".")[:2])) < (2, 5):
 from prunecell.torch.compress import compress, decompress
 from prunecell.torch.load_options import keep_masks, keep_parameters
 from prunecell.torch.model import Model
-from prunecell.torch.network import from_ini
 from prunecell.torch.plain_state import without_pruning_state
 from prunecell.torch.shards import sharded_load
 from prunecell.torch.wrap import dense_state_dict, wrap
+
+if TYPE_CHECKING:
+    from prunecell.n2d2 import from_ini
+else:
+
+    def __getattr__(name: str) -> object:
+        if name == "from_ini":  # on first use: networks from INI files stand on this package
+            return import_module("prunecell.n2d2").from_ini
+        raise AttributeError(f"module 'prunecell.torch' has no attribute {name!r}")
+
 
 __all__ = [
     "Model",

@@ -15,12 +15,12 @@ import numpy as np
 from prunecell import BadFile
 from prunecell.cli.errors import CommandError
 from prunecell.cli.tensors.source import Listed
+from prunecell.cli.terminal import count_text
 from prunecell.formats.bad_file import bad_file, reading, said
 from prunecell.formats.dtypes import BY_NUMPY_NAME, of_numpy
 from prunecell.formats.header import check_shape
 from prunecell.formats.stored import Stored
 from prunecell.limits import MAX_MEMBERS, MAX_NPY_HEADER, MOST_INFLATED
-from prunecell.report.terminal import count_text
 
 _SUFFIX = ".npy"
 _CHUNK = 1 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from prunecell.cli.terminal import count_text
 from prunecell.formats.stored import Stored
-from prunecell.report.terminal import count_text
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 """What the engine prunes."""
