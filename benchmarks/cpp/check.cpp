@@ -47,7 +47,7 @@ struct Counts {
 
 /// Weights up to the level, up to the level before, and mask bits that are not those of the level.
 template <class T>
-Counts count(const Job& job, double limit, double before, MaskView old) {
+Counts count(const RebuildJob& job, double limit, double before, MaskView old) {
   const auto* items = static_cast<const T*>(job.weights.data);
   const bool straight = job.weights.layout.row_major();
   std::int64_t reached = 0, below = 0, wrong = 0;
@@ -74,7 +74,7 @@ void philox(std::uint32_t (&c)[4], std::uint32_t k0, std::uint32_t k1) {
   }
 }
 
-std::uint32_t random_number(const prunecell::Rule& rule, std::int64_t i) {
+std::uint32_t random_number(const prunecell::Random& rule, std::int64_t i) {
   const auto block = std::uint64_t(i) / 4;
   std::uint32_t counter[4] = {std::uint32_t(block), std::uint32_t(block >> 32), rule.tensor, rule.rise};
   philox(counter, std::uint32_t(rule.seed), std::uint32_t(rule.seed >> 32));
@@ -83,8 +83,8 @@ std::uint32_t random_number(const prunecell::Rule& rule, std::int64_t i) {
 
 }  // namespace
 
-void check_iter_nonstruct(const Job& job, const Result& result, MaskView old) {
-  const auto [threshold, delta] = std::pair(job.rule.threshold, job.rule.delta);
+void check_iter_nonstruct(const RebuildJob& job, const Result& result, MaskView old) {
+  const auto& [threshold, delta, ties] = std::get<prunecell::IterNonStruct>(job.rule);
   const std::int64_t need = need_of(job.weights.size, threshold);
   const double limit = limit_of(delta, result.level);
   const double before = result.level > 1 ? limit_of(delta, result.level - 1) : -1;
@@ -98,8 +98,9 @@ void check_iter_nonstruct(const Job& job, const Result& result, MaskView old) {
   check_tail(job.mask);
 }
 
-void check_random(const Job& job, const Result& result, MaskView old) {
-  const std::int64_t need = need_of(job.weights.size, job.rule.threshold);
+void check_random(const RebuildJob& job, const Result& result, MaskView old) {
+  const auto& rule = std::get<prunecell::Random>(job.rule);
+  const std::int64_t need = need_of(job.weights.size, rule.threshold);
   std::int64_t zeros = 0, revived = 0, zeros_before = 0;
   // The pruned ones are the smallest: the largest of them lies below the smallest of the kept ones.
   std::uint64_t largest_pruned = 0, smallest_kept = UINT64_MAX;
@@ -112,7 +113,7 @@ void check_random(const Job& job, const Result& result, MaskView old) {
     revived += keeps && !kept_before;
     if (!kept_before) continue;
     // Sizes checked here stay below 2^32, so that number and index fit one word.
-    const std::uint64_t order = std::uint64_t(random_number(job.rule, i)) << 32 | std::uint64_t(i);
+    const std::uint64_t order = std::uint64_t(random_number(rule, i)) << 32 | std::uint64_t(i);
     if (keeps)
       smallest_kept = std::min(smallest_kept, order);
     else

@@ -8,17 +8,17 @@
 
 namespace benchmarks {
 
-using prunecell::Job;
 using prunecell::MaskView;
+using prunecell::RebuildJob;
 using prunecell::Result;
 using prunecell::TensorView;
 
 /// The level is the smallest that prunes enough, and the mask is that of the level. `old`: the mask in force before.
 /// The weights are those that the rebuild read.
-void check_iter_nonstruct(const Job& job, const Result& result, MaskView old = {});
+void check_iter_nonstruct(const RebuildJob& job, const Result& result, MaskView old = {});
 
 /// The mask prunes the elements of the smallest random numbers, as many as asked for. `old`: as above.
-void check_random(const Job& job, const Result& result, MaskView old = {});
+void check_random(const RebuildJob& job, const Result& result, MaskView old = {});
 
 /// `after` is `before` where the mask keeps, and +0 elsewhere.
 void check_applied(const TensorView& before, const TensorView& after, MaskView mask);

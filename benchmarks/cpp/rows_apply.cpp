@@ -48,19 +48,18 @@ Race fused(const Workload& workload, float start) {
     before.threshold = start;
     once(build_masks, context, before.job(*written.original, *written.mask_before));
     written.restore();
-    const Job masked = workload.job(*written.tensor, *written.mask_before);
-    once(prunecell::apply_masks, context, masked);
+    once(prunecell::apply_masks, context, applying(workload.job(*written.tensor, *written.mask_before)));
   }
   const auto start_weights = std::make_shared<Tensor>(workload.dtype, workload.size);
   copy_bytes(written.tensor->memory, start_weights->memory);
 
-  Job job = workload.job(*written.tensor, *written.mask);
+  RebuildJob job = workload.job(*written.tensor, *written.mask);
   if (start > 0) {
     job.old = job.mask;
     job.mask_is_new = false;
   }
   const Result result = once(prunecell::rebuild_and_apply, context, job);
-  Job read = job;
+  RebuildJob read = job;
   read.weights = start_weights->view();
   check_iter_nonstruct(read, result, written.mask_before->view());
   check_applied(start_weights->view(), written.tensor->view(), job.mask);
@@ -77,8 +76,9 @@ Race fused(const Workload& workload, float start) {
 Race apply(const Workload& workload, bool masked_already) {
   const Written written(workload);
   const Context context = workload.context();
-  const Job job = workload.job(*written.tensor, *written.mask);
-  once(build_masks, context, job);
+  const RebuildJob built = workload.job(*written.tensor, *written.mask);
+  once(build_masks, context, built);
+  const prunecell::ApplyJob job = applying(built);
   copy_bytes(written.mask->memory, written.mask_before->memory);
   once(prunecell::apply_masks, context, job);
   check_applied(written.original->view(), written.tensor->view(), job.mask);

@@ -50,7 +50,7 @@ Race propagate(std::int64_t count) {
 /// The masks of all cells on their weights, as the plain operation.
 Race apply(std::int64_t count) {
   const auto cells = std::make_shared<Cells>(count);
-  const auto jobs = std::make_shared<std::vector<Job>>();
+  const auto jobs = std::make_shared<std::vector<prunecell::ApplyJob>>();
   const auto results = std::make_shared<std::vector<Result>>(std::size_t(count));
   for (std::size_t i = 0; i < cells->cells.size(); ++i)
     jobs->push_back({.weights = cells->tensors[i].weights, .mask = cells->cells[i].mask(0)->view()});

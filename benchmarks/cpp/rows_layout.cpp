@@ -21,7 +21,7 @@ struct ChannelsLast {
   std::shared_ptr<const Tensor> original;
   std::shared_ptr<Tensor> tensor;
   std::shared_ptr<Bits> mask;
-  Job job;
+  RebuildJob job;
 
   ChannelsLast(const Workload& workload, prunecell::Layout layout)
       : original(workload.tensor()),
@@ -46,10 +46,10 @@ Race apply(const Workload& workload, prunecell::Layout layout) {
   const ChannelsLast weights(workload, layout);
   const Context context = workload.context();
   once(prunecell::build_masks, context, weights.job);
-  once(prunecell::apply_masks, context, weights.job);
+  once(prunecell::apply_masks, context, applying(weights.job));
   check_applied(weights.original->view(layout), weights.job.weights, weights.job.mask);
   return {
-      .work = [=] { once(prunecell::apply_masks, context, weights.job); },
+      .work = [=] { once(prunecell::apply_masks, context, applying(weights.job)); },
       .yardstick = [=] { floor_rewrite(weights.tensor->memory.data(), weights.tensor->bytes(), 1, context.threads); },
       .prepare = [=] { weights.restore(); }};
 }

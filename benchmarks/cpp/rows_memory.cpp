@@ -12,7 +12,7 @@ double mib(std::int64_t bytes) { return double(bytes) / double(power(20)); }
 double peak_of_build(const Workload& workload) {
   const auto tensor = workload.tensor();
   const Bits mask(workload.size);
-  const Job job = workload.job(*tensor, mask);
+  const RebuildJob job = workload.job(*tensor, mask);
   return mib(peak_during([&] { once(prunecell::build_masks, workload.context(), job); }));
 }
 

@@ -36,7 +36,7 @@ struct Network {
   std::vector<Layer> layers = resnet50();
   std::unique_ptr<Tensor> weights;
   std::unique_ptr<Bits> masks;
-  std::vector<Job> jobs;
+  std::vector<RebuildJob> jobs;
 
   Network(const Options& options, float threshold, float delta) {
     std::int64_t total = 0;
@@ -52,14 +52,14 @@ struct Network {
       jobs.push_back({.weights = {data, size, DType::float32},
                       .mask = {masks->view().words + first / 32, size},
                       .mask_is_new = true,
-                      .rule = {.filler = Filler::iter_nonstruct, .threshold = threshold, .delta = delta}});
+                      .rule = prunecell::IterNonStruct{.threshold = threshold, .delta = delta}});
       first += padded(size);
     }
   }
   static std::int64_t padded(std::int64_t size) { return (size + 31) / 32 * 32; }
   std::int64_t size() const {
     std::int64_t sum = 0;
-    for (const Job& job : jobs) sum += job.weights.size;
+    for (const RebuildJob& job : jobs) sum += job.weights.size;
     return sum;
   }
 };
@@ -73,7 +73,7 @@ Race together(const Options& options, const Workload& workload) {
 
   const auto tensor = weights("normal", DType::float32, network->size());
   const auto mask = std::make_shared<const Bits>(tensor->size);
-  const Job one = workload.job(*tensor, *mask);
+  const RebuildJob one = workload.job(*tensor, *mask);
   check_iter_nonstruct(one, once(prunecell::build_masks, context, one));
   return {.work = [=] { prunecell::build_masks(context, network->jobs, *results); },
           .yardstick = [=, held = std::pair(tensor, mask)] { once(prunecell::build_masks, context, one); }};

@@ -10,12 +10,12 @@ Race pack(const Workload& workload, bool back) {
   const auto dense = workload.tensor();
   const auto mask = std::make_shared<const Bits>(workload.size);
   const Context context = workload.context();
-  const Job built = workload.job(*dense, *mask);
+  const RebuildJob built = workload.job(*dense, *mask);
   const std::int64_t kept = workload.size - once(prunecell::build_masks, context, built).zeros;
   const auto packed = std::make_shared<const Tensor>(workload.dtype, kept);
   const auto unpacked = std::make_shared<const Tensor>(workload.dtype, workload.size);
-  const Job to_packed = {.weights = dense->view(), .out = packed->view(), .mask = mask->view()};
-  const Job to_dense = {.weights = packed->view(), .out = unpacked->view(), .mask = mask->view()};
+  const prunecell::PackJob to_packed = {dense->view(), packed->view(), mask->view()};
+  const prunecell::PackJob to_dense = {unpacked->view(), packed->view(), mask->view()};
   once(prunecell::pack_weights, context, to_packed);
   check_packed(dense->view(), mask->view(), packed->view());
   once(prunecell::unpack_weights, context, to_dense);

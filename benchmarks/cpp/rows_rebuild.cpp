@@ -12,7 +12,7 @@ const std::initializer_list<float> all_deltas = {1e-2f, 1e-3f, 1e-4f, 1e-5f, 1e-
 Race rebuild(const Workload& workload) {
   const auto tensor = workload.tensor();
   const auto mask = std::make_shared<const Bits>(workload.size);
-  const Job job = workload.job(*tensor, *mask);
+  const RebuildJob job = workload.job(*tensor, *mask);
   const Context context = workload.context();
   const Result result = once(prunecell::build_masks, context, job);
   (workload.filler == Filler::random ? check_random : check_iter_nonstruct)(job, result, {});

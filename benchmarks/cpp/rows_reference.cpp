@@ -12,7 +12,7 @@ Race reference(const Workload& workload, decltype(&reference_iter_nonstruct) alg
   const auto tensor = workload.tensor();
   const auto mask = std::make_shared<const Bits>(workload.size);
   const auto words = std::make_shared<const Block>(std::size_t(workload.size) * 4);
-  const Job job = workload.job(*tensor, *mask);
+  const RebuildJob job = workload.job(*tensor, *mask);
   const Context context = workload.context();
   auto* const reference_mask = reinterpret_cast<std::uint32_t*>(words->data());
   const auto run = [=] {

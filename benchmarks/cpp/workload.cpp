@@ -23,19 +23,12 @@ Fields Workload::fields() const {
       .add("bytes", size * std::int64_t(item_size(dtype)));
 }
 
-Job Workload::job(const Tensor& tensor, const Bits& mask) const {
-  return {.weights = tensor.view(),
-          .mask = mask.view(),
-          .mask_is_new = mask_is_new,
-          .rule = {.filler = filler, .threshold = threshold, .delta = delta}};
+RebuildJob Workload::job(const Tensor& tensor, const Bits& mask) const {
+  prunecell::Rule rule = prunecell::IterNonStruct{.threshold = threshold, .delta = delta};
+  if (filler == Filler::random) rule = prunecell::Random{.threshold = threshold};
+  return {.weights = tensor.view(), .mask = mask.view(), .mask_is_new = mask_is_new, .rule = rule};
 }
 
 int floor_threads(std::int64_t bytes, int threads) { return bytes < power(22) ? 1 : threads; }
-
-Result once(Operation operation, const Context& context, const Job& job) {
-  Result result;
-  operation(context, {&job, 1}, {&result, 1});
-  return result;
-}
 
 }  // namespace benchmarks

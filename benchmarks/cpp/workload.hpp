@@ -15,7 +15,7 @@ namespace benchmarks {
 
 using prunecell::Context;
 using prunecell::Filler;
-using prunecell::Job;
+using prunecell::RebuildJob;
 using prunecell::Result;
 
 inline constexpr std::int64_t power(int exponent) { return std::int64_t(1) << exponent; }
@@ -35,15 +35,23 @@ struct Workload {
   Fields fields() const;
   Context context() const { return {{}, threads}; }
   std::shared_ptr<const Tensor> tensor() const { return weights(data, dtype, size); }
-  Job job(const Tensor& tensor, const Bits& mask) const;
+  RebuildJob job(const Tensor& tensor, const Bits& mask) const;
 };
 
 /// Threads of a yardstick: one where more would only wait for each other.
 int floor_threads(std::int64_t bytes, int threads);
 
 /// The operation on one job.
-using Operation = void (*)(const Context&, std::span<const Job>, std::span<Result>);
-Result once(Operation operation, const Context& context, const Job& job);
+template <class Job>
+Result once(void (*operation)(const Context&, std::span<const Job>, std::span<Result>), const Context& context,
+            const Job& job) {
+  Result result;
+  operation(context, {&job, 1}, {&result, 1});
+  return result;
+}
+
+/// The job that applies the mask of another one in place.
+inline prunecell::ApplyJob applying(const RebuildJob& job) { return {.weights = job.weights, .mask = job.mask}; }
 
 // One function per file rows_*.cpp.
 void add_memory_rows(const Options& options);

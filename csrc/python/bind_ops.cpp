@@ -21,9 +21,11 @@
 namespace prunecell::python {
 namespace {
 
-using Operation = void (*)(const Context&, std::span<const Job>, std::span<Result>);
+template <class Job>
+using Operation = void(const Context&, std::span<const Job>, std::span<Result>);
 
 /// Jobs with the arrays they view.
+template <class Job>
 struct Batch {
   std::vector<Array> arrays;
   std::vector<Job> jobs;
@@ -32,7 +34,7 @@ struct Batch {
 
   const Array& add(Array array) { return arrays.emplace_back(std::move(array)); }
 
-  std::vector<Result> run(Operation operation, int threads) const {
+  std::vector<Result> run(Operation<Job>* operation, int threads) const {
     std::vector<Result> results(jobs.size());
     const Context context = context_of(arrays, threads);
     py::gil_scoped_release nogil;
@@ -40,7 +42,7 @@ struct Batch {
     return results;
   }
   /// Without waiting for a CUDA device.
-  void start(Operation operation, int threads) const {
+  void start(Operation<Job>* operation, int threads) const {
     const Context context = context_of(arrays, threads);
     py::gil_scoped_release nogil;
     operation(context, jobs, {});
@@ -75,16 +77,16 @@ std::pair<py::list, std::vector<Result>> build(const py::list& weights, const st
   check_length("old", old.size(), weights.size());
   Parameters given{.filler = parse_filler(filler), .threshold = threshold, .delta = delta, .ties = parse_ties(ties)};
   validate(given);
-  Batch batch(weights.size());
+  Batch<RebuildJob> batch(weights.size());
   py::list built;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const Array& array = batch.add(array_of(weights[i], {"weights", i}, apply ? Access::write : Access::read));
     built.append(masks ? py::object((*masks)[i])
                        : py::cast(Mask(Shape(array.shape.begin(), array.shape.end()), array.view.device)));
-    Job job{.weights = array.view,
-            .mask = view_of(built[i].cast<const Mask*>(), array, {"masks", i}),
-            .mask_is_new = !masks,
-            .rule = {given.filler, to_float32(threshold), to_float32(delta), seed, std::uint32_t(i), 0, given.ties}};
+    RebuildJob job{.weights = array.view,
+                   .mask = view_of(built[i].cast<const Mask*>(), array, {"masks", i}),
+                   .mask_is_new = !masks,
+                   .rule = rule_of(given, to_float32(threshold), seed, std::uint32_t(i), 0)};
     if (old[i]) job.old = job.fallback = view_of(old[i], array, {"old", i});
     batch.jobs.push_back(job);
   }
@@ -98,7 +100,7 @@ std::vector<bool> apply(const py::list& weights, const py::list& masks, const st
   check_length("masks", masks.size(), weights.size());
   if (out) check_length("out", out->size(), weights.size());
   if (otherwise) check_length("otherwise", otherwise->size(), weights.size());
-  Batch batch(weights.size() * (1 + out.has_value() + otherwise.has_value()));
+  Batch<ApplyJob> batch(weights.size() * (1 + out.has_value() + otherwise.has_value()));
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const bool in_place = !out || (*out)[i].is_none();
     const Array& array = batch.add(array_of(weights[i], {"weights", i}, in_place ? Access::write : Access::read));
@@ -114,7 +116,7 @@ std::vector<bool> apply(const py::list& weights, const py::list& masks, const st
                           .mask = view_of(masks[i].cast<const Mask*>(), array, {"masks", i})});
   }
   std::vector<bool> changed(weights.size(), true);
-  if (!wait && !batch.jobs.empty() && batch.jobs.front().weights.device.kind != Device::Kind::cpu) {
+  if (!wait && !batch.jobs.empty() && batch.arrays.front().view.device.kind != Device::Kind::cpu) {
     batch.start(apply_masks, threads);
     return changed;
   }
@@ -124,29 +126,25 @@ std::vector<bool> apply(const py::list& weights, const py::list& masks, const st
 }
 
 void pack(const py::object& weights, const Mask& mask, const py::object& values, int threads) {
-  Batch batch(2);
+  Batch<PackJob> batch(2);
   const Array& dense = batch.add(array_of(weights, {"weights"}, Access::read));
-  Job job{.weights = dense.view, .mask = view_of(&mask, dense, {"mask"})};
-  job.out = batch.add(array_of(values, {"values"}, Access::write)).view;
-  batch.jobs.push_back(job);
+  const TensorView packed = batch.add(array_of(values, {"values"}, Access::write)).view;
+  batch.jobs.push_back({dense.view, packed, view_of(&mask, dense, {"mask"})});
   batch.run(pack_weights, threads);
 }
 
 void unpack(const py::object& values, const Mask& mask, const py::object& out, int threads) {
-  Batch batch(2);
+  Batch<PackJob> batch(2);
   const Array& dense = batch.add(array_of(out, {"out"}, Access::write));
-  Job job{.out = dense.view, .mask = view_of(&mask, dense, {"mask"})};
-  job.weights = batch.add(array_of(values, {"values"}, Access::read)).view;
-  batch.jobs.push_back(job);
+  const TensorView packed = batch.add(array_of(values, {"values"}, Access::read)).view;
+  batch.jobs.push_back({dense.view, packed, view_of(&mask, dense, {"mask"})});
   batch.run(unpack_weights, threads);
 }
 
 std::vector<std::int64_t> zeros_of(const py::list& weights, int threads) {
-  Batch batch(weights.size());
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const Array& array = batch.add(array_of(weights[i], {"weights", i}, Access::read));
-    batch.jobs.push_back({.weights = array.view});
-  }
+  Batch<TensorView> batch(weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    batch.jobs.push_back(batch.add(array_of(weights[i], {"weights", i}, Access::read)).view);
   std::vector<std::int64_t> zeros;
   for (const Result& result : batch.run(count_zeros, threads)) zeros.push_back(result.zeros);
   return zeros;

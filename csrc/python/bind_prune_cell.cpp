@@ -88,7 +88,10 @@ py::array_t<std::uint8_t> to_array(const std::vector<std::byte>& bytes, const Sh
 }
 
 py::dict save(const SharedCell& shared) {
-  const CellState state = shared.work([](const PruneCell& cell) { return cell.save(); });
+  const CellState state = shared.work([](PruneCell& cell) {
+    cell.wait();
+    return cell.save();
+  });
   const Parameters& p = state.parameters;
   py::dict parameters, out;
   parameters["prune_mode"] = name(p.mode);
@@ -230,7 +233,7 @@ void bind_prune_cell(py::module_& module) {
       .def(
           "due",
           [](const SharedCell& shared, std::int64_t batch_size) {
-            return shared.work([=](const PruneCell& cell) { return cell.due(batch_size); });
+            return shared.work([=](PruneCell& cell) { return cell.due(batch_size); });
           },
           py::arg("batch_size"))
       .def(
@@ -274,7 +277,10 @@ void bind_prune_cell(py::module_& module) {
       .def(
           "figures",
           [](const SharedCell& shared, std::size_t t) {
-            return shared.work([=](const PruneCell& cell) { return Figures(cell.figures(t)); });
+            return shared.work([=](PruneCell& cell) {
+              cell.wait();
+              return Figures(cell.figures(t));
+            });
           },
           py::arg("tensor"))
       .def(
@@ -283,7 +289,7 @@ void bind_prune_cell(py::module_& module) {
             return shared.ask([=](const PruneCell& cell) { return Figures(cell.known_figures(t)); });
           },
           py::arg("tensor"))
-      .def("wait", [](const SharedCell& shared) { shared.work([](const PruneCell& cell) { cell.wait(); }); });
+      .def("wait", [](const SharedCell& shared) { shared.work([](PruneCell& cell) { cell.wait(); }); });
 
   module.def(
       "initialize",

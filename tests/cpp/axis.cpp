@@ -10,15 +10,11 @@ namespace {
 Device chosen = {};
 
 /// The memory of one call, on the device.
+template <class Job>
 class Carried {
  public:
   explicit Carried(std::span<const Job> jobs) : jobs_(jobs.begin(), jobs.end()) {
-    for (Job& job : jobs_) {
-      for (TensorView* view : {&job.weights, &job.out, &job.otherwise}) carry(*view);
-      carry(job.mask);
-      carry(job.old);
-      carry(job.fallback);
-    }
+    for (Job& job : jobs_) carry(job);
   }
 
   std::span<const Job> jobs() const { return jobs_; }
@@ -31,6 +27,28 @@ class Carried {
     for (DeviceCopy& copy : copies_)  // memory that is named twice is the same memory there
       if (copy.host() == host && copy.size() == bytes) return copy.data();
     return copies_.emplace_back(host, bytes, chosen.index).data();
+  }
+  void carry(RebuildJob& job) {
+    carry(job.weights);
+    carry(job.pruned);
+    carry(job.mask);
+    carry(job.old);
+    carry(job.fallback);
+  }
+  void carry(ApplyJob& job) {
+    carry(job.weights);
+    carry(job.out);
+    carry(job.otherwise);
+    carry(job.mask);
+  }
+  void carry(PackJob& job) {
+    carry(job.dense);
+    carry(job.values);
+    carry(job.mask);
+  }
+  void carry(LevelJob& job) {
+    carry(job.weights);
+    carry(job.old);
   }
   void carry(TensorView& view) {
     if (view.device.kind != Device::Kind::cpu) return;  // a case about devices
@@ -47,14 +65,15 @@ class Carried {
   std::deque<DeviceCopy> copies_;
 };
 
-template <class Operation>
-void run(Operation&& operation, const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  if (!on_cuda() || context.device.kind == Device::Kind::cuda) return operation(context, jobs, results);
-  Carried carried(jobs);
+/// operation(context, jobs)
+template <class Job, class Operation>
+void run(const Context& context, std::span<const Job> jobs, Operation&& operation) {
+  if (!on_cuda() || context.device.kind == Device::Kind::cuda) return operation(context, jobs);
+  Carried<Job> carried(jobs);
   Context there = context;
   there.device = chosen;
   try {
-    operation(there, carried.jobs(), results);
+    operation(there, carried.jobs());
   } catch (...) {
     carried.bring_back();  // a call that throws has changed nothing: for the case to see
     throw;
@@ -67,31 +86,26 @@ void run(Operation&& operation, const Context& context, std::span<const Job> job
 Device device() { return chosen; }
 void use(Device device) { chosen = device; }
 
-#define AXIS_OPERATION(name)                                                                 \
-  void name(const Context& context, std::span<const Job> jobs, std::span<Result> results) {  \
-    run([](auto&&... arguments) { prunecell::name(arguments...); }, context, jobs, results); \
+#define AXIS_OPERATION(name, Job)                                                                              \
+  void name(const Context& context, std::span<const Job> jobs, std::span<Result> results) {                    \
+    run(context, jobs, [=](const Context& there, auto carried) { prunecell::name(there, carried, results); }); \
   }
-AXIS_OPERATION(build_masks)
-AXIS_OPERATION(apply_masks)
-AXIS_OPERATION(rebuild_and_apply)
-AXIS_OPERATION(count_zeros)
-AXIS_OPERATION(pack_weights)
-AXIS_OPERATION(unpack_weights)
+AXIS_OPERATION(build_masks, RebuildJob)
+AXIS_OPERATION(rebuild_and_apply, RebuildJob)
+AXIS_OPERATION(apply_masks, ApplyJob)
+AXIS_OPERATION(count_zeros, TensorView)
+AXIS_OPERATION(pack_weights, PackJob)
+AXIS_OPERATION(unpack_weights, PackJob)
 #undef AXIS_OPERATION
 
+void masks_at(const Context& context, std::span<const RebuildJob> jobs, std::span<const Limit> limits,
+              std::span<Result> results, bool apply) {
+  run(context, jobs,
+      [=](const Context& there, auto carried) { prunecell::masks_at(there, carried, limits, results, apply); });
+}
+
 void count_levels(const Context& context, std::span<const LevelJob> levels) {
-  if (!on_cuda()) return prunecell::count_levels(context, levels);
-  std::vector<Job> jobs;
-  for (const LevelJob& level : levels) jobs.push_back({.weights = level.weights, .old = level.old});
-  const Carried carried(jobs);
-  std::vector<LevelJob> there(levels.begin(), levels.end());
-  for (std::size_t l = 0; l < levels.size(); ++l) {
-    there[l].weights = carried.jobs()[l].weights;
-    there[l].old = carried.jobs()[l].old;
-  }
-  Context on_device = context;
-  on_device.device = chosen;
-  prunecell::count_levels(on_device, there);
+  run(context, levels, [](const Context& there, auto carried) { prunecell::count_levels(there, carried); });
 }
 
 }  // namespace axis

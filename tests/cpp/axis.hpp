@@ -18,12 +18,14 @@ Device device();
 inline bool on_cuda() { return device().kind == Device::Kind::cuda; }
 void use(Device device);
 
-void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void rebuild_and_apply(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void build_masks(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results);
+void rebuild_and_apply(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results);
+void masks_at(const Context& context, std::span<const RebuildJob> jobs, std::span<const Limit> limits,
+              std::span<Result> results, bool apply = false);
+void apply_masks(const Context& context, std::span<const ApplyJob> jobs, std::span<Result> results);
+void count_zeros(const Context& context, std::span<const TensorView> weights, std::span<Result> results);
+void pack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results);
+void unpack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results);
 void count_levels(const Context& context, std::span<const LevelJob> jobs);
 
 }  // namespace axis

@@ -19,7 +19,8 @@ using reference::Weights;
 /// make no difference.
 inline Result build(Weights& weights, const Mask& mask, const Rule& rule, const Mask* old = nullptr, Layout layout = {},
                     int threads = 1) {
-  Job job{.weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
+  RebuildJob job{
+      .weights = weights.view(layout), .mask = mask.view(), .old = old ? old->view() : MaskView{}, .rule = rule};
   Result result;
   axis::build_masks({.threads = threads}, {&job, 1}, {&result, 1});
 
@@ -33,9 +34,7 @@ inline Result build(Weights& weights, const Mask& mask, const Rule& rule, const 
   return result;
 }
 
-inline Rule magnitude(float threshold, float delta) {
-  return {.filler = Filler::iter_nonstruct, .threshold = threshold, .delta = delta};
-}
+inline Rule magnitude(float threshold, float delta) { return IterNonStruct{.threshold = threshold, .delta = delta}; }
 
 inline void check_against_reference(Weights& weights, float threshold, float delta, const Mask* old = nullptr,
                                     int threads = 1) {

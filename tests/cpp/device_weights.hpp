@@ -56,8 +56,8 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   operator cudaStream_t() const { return stream_; }
-  Context context(Ticket* ticket = nullptr) const {
-    return {.device = first_device, .stream = stream_, .ticket = ticket};
+  Context context(PendingResults* pending = nullptr) const {
+    return {.device = first_device, .stream = stream_, .pending = pending};
   }
 
  private:

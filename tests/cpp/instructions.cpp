@@ -39,38 +39,61 @@ std::vector<std::byte> weights_of(DType dtype) {
   return out;
 }
 
+/// What is counted: one call, after what it needs.
+struct Call {
+  RebuildJob job;
+  ApplyJob applied;
+  PackJob packed;
+  Result result;
+};
+
 struct Operation {
   const char* name;
   DType dtype;
-  Filler filler;
-  void (*run)(const Context&, std::span<const Job>, std::span<Result>);
+  Rule rule;
+  bool needs_mask;
+  void (*run)(const Context&, Call&);
 };
 
+constexpr IterNonStruct magnitude{.threshold = 0.9f, .delta = 1e-3f};
+constexpr auto build = [](const Context& context, Call& call) {
+  build_masks(context, {&call.job, 1}, {&call.result, 1});
+};
 const Operation operations[] = {
-    {"build_masks float32", DType::float32, Filler::iter_nonstruct, build_masks},
-    {"build_masks bfloat16", DType::bfloat16, Filler::iter_nonstruct, build_masks},
-    {"build_masks random", DType::float32, Filler::random, build_masks},
-    {"rebuild_and_apply float32", DType::float32, Filler::iter_nonstruct, rebuild_and_apply},
-    {"apply_masks float32", DType::float32, Filler::iter_nonstruct, apply_masks},
-    {"pack_weights float32", DType::float32, Filler::iter_nonstruct, pack_weights},
+    {"build_masks float32", DType::float32, magnitude, false, build},
+    {"build_masks bfloat16", DType::bfloat16, magnitude, false, build},
+    {"build_masks random", DType::float32, Random{.threshold = 0.9f}, false, build},
+    {"rebuild_and_apply float32", DType::float32, magnitude, false,
+     [](const Context& context, Call& call) {
+       rebuild_and_apply(context, {&call.job, 1}, {&call.result, 1});
+     }},
+    {"apply_masks float32", DType::float32, magnitude, true,
+     [](const Context& context, Call& call) {
+       apply_masks(context, {&call.applied, 1}, {&call.result, 1});
+     }},
+    {"pack_weights float32", DType::float32, magnitude, true,
+     [](const Context& context, Call& call) {
+       pack_weights(context, {&call.packed, 1}, {&call.result, 1});
+     }},
 };
 
 int run(const Operation& operation) {
   std::vector<std::byte> weights = weights_of(operation.dtype);
   const Mask mask({size});
   const Context context{.threads = 1};
-  Job job{.weights = {weights.data(), size, operation.dtype},
-          .mask = mask.view(),
-          .rule = {.filler = operation.filler, .threshold = 0.9f, .delta = 1e-3f}};
-  Result result;
-  if (operation.run == apply_masks || operation.run == pack_weights) build_masks(context, {&job, 1}, {&result, 1});
-  std::vector<std::byte> packed(std::size_t(size - mask.zeros()) * item_size(operation.dtype));
-  if (operation.run == pack_weights) job.out = {packed.data(), size - mask.zeros(), operation.dtype};
+  const TensorView view{weights.data(), size, operation.dtype};
+  Call call{.job = {.weights = view, .mask = mask.view(), .rule = operation.rule},
+            .applied = {.weights = view, .mask = mask.view()}};
+  if (operation.needs_mask) build(context, call);
+  const std::int64_t kept = size - mask.zeros();
+  std::vector<std::byte> packed(std::size_t(kept) * item_size(operation.dtype));
+  call.packed = {view, {packed.data(), kept, operation.dtype}, mask.view()};
   CALLGRIND_TOGGLE_COLLECT;
-  operation.run(context, {&job, 1}, {&result, 1});
+  operation.run(context, call);
   CALLGRIND_TOGGLE_COLLECT;
-  std::printf("%lld weights, %lld zeros\n", static_cast<long long>(size), static_cast<long long>(result.zeros));
-  return result.zeros < size * 9 / 10;
+  const std::int64_t zeros = call.result.zeros;
+  std::printf("%lld weights, %lld zeros\n", static_cast<long long>(size), static_cast<long long>(zeros));
+  return zeros < size * 9 / 10;
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using axis::Stream;
 using cuda::Policy;
 using reference::Weights;
 
-constexpr Rule magnitude = {.filler = Filler::iter_nonstruct, .threshold = 0.6f, .delta = 0.01f};
+constexpr Rule magnitude = IterNonStruct{.threshold = 0.6f, .delta = 0.01f};
 
 Weights nothing_but_nan(std::int64_t size) {
   Weights weights(DType::float32, size);
@@ -33,18 +33,18 @@ std::size_t waits() {
          simt::calls("cudaEventSynchronize");
 }
 
-TEST_CASE("a call with a ticket does not wait, and the ticket tells what it came to") {
+TEST_CASE("a call with pending results does not wait, and wait tells what it came to") {
   const Weights before = reference::ties(DType::float32, 10007);
   const reference::Decision expected = reference::iter_nonstruct(before, 0.6f, 0.01f);
   DeviceWeights weights(before);
   const Mask mask({10007}, first_device);
   const Stream stream;
-  Ticket ticket;
-  const Job job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
+  PendingResults pending;
+  const RebuildJob job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
   const std::size_t waited = waits();
-  rebuild_and_apply(stream.context(&ticket), {&job, 1}, {});
+  rebuild_and_apply(stream.context(&pending), {&job, 1}, {});
   CHECK(waits() == waited);
-  const std::vector<Result> results = ticket.wait();
+  const std::vector<Result> results = pending.wait();
   REQUIRE(results.size() == 1);
   CHECK(results[0].level == expected.level);
   CHECK(results[0].zeros == expected.zeros());
@@ -53,24 +53,24 @@ TEST_CASE("a call with a ticket does not wait, and the ticket tells what it came
   CHECK(reference::bits_of(mask) == expected.kept);
 }
 
-TEST_CASE("on the CPU a ticket has the results at once") {
+TEST_CASE("on the CPU pending results are there at once") {
   Weights weights = reference::ties(DType::float32, 100);
   const Mask mask({100});
-  Ticket ticket;
-  const Job job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
-  build_masks({.ticket = &ticket}, {&job, 1}, {});
-  CHECK(ticket.wait().at(0).zeros == mask.zeros());
+  PendingResults pending;
+  const RebuildJob job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
+  build_masks({.pending = &pending}, {&job, 1}, {});
+  CHECK(pending.wait().at(0).zeros == mask.zeros());
 }
 
 TEST_CASE("a captured call runs anew on the weights of each launch of its graph") {
   DeviceWeights weights(reference::ties(DType::float16, 9001, 1));
   const Mask mask({9001}, first_device);
   const Stream stream;
-  Ticket ticket;
-  ticket.reserve(first_device, 1);
-  const Job job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
+  PendingResults pending;
+  pending.reserve(first_device, 1);
+  const RebuildJob job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
   REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal) == cudaSuccess);
-  rebuild_and_apply(stream.context(&ticket), {&job, 1}, {});
+  rebuild_and_apply(stream.context(&pending), {&job, 1}, {});
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   REQUIRE(cudaStreamEndCapture(stream, &graph) == cudaSuccess);
@@ -80,7 +80,7 @@ TEST_CASE("a captured call runs anew on the weights of each launch of its graph"
     weights.overwrite(values);
     REQUIRE(cudaGraphLaunch(executable, stream) == cudaSuccess);
     const reference::Decision expected = reference::iter_nonstruct(values, 0.6f, 0.01f);
-    CHECK(ticket.wait().at(0).level == expected.level);
+    CHECK(pending.wait().at(0).level == expected.level);
     CHECK(reference::bits_of(mask) == expected.kept);
   }
   CHECK(cudaGraphExecDestroy(executable) == cudaSuccess);
@@ -91,14 +91,14 @@ TEST_CASE("results cannot be had from a stream that is captured, and the capture
   DeviceWeights weights(reference::ties(DType::float32, 100));
   const Mask mask({100}, first_device);
   const Stream stream;
-  Ticket ticket;
-  ticket.reserve(first_device, 1);
-  const Job job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
+  PendingResults pending;
+  pending.reserve(first_device, 1);
+  const RebuildJob job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
   Result result;
   REQUIRE(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal) == cudaSuccess);
   CHECK_THROWS_AS(build_masks(stream.context(), {&job, 1}, {&result, 1}), WrongState);
-  build_masks(stream.context(&ticket), {&job, 1}, {});
-  CHECK_THROWS_AS(ticket.wait(), WrongState);
+  build_masks(stream.context(&pending), {&job, 1}, {});
+  CHECK_THROWS_AS(pending.wait(), WrongState);
   cudaGraph_t graph = nullptr;
   CHECK(cudaStreamEndCapture(stream, &graph) == cudaSuccess);
   CHECK(cudaGraphDestroy(graph) == cudaSuccess);
@@ -115,11 +115,11 @@ TEST_CASE("hundreds of tensors of mixed types and sizes, empty ones too, are one
     host_masks.emplace_back(Shape{size});
     device_masks.emplace_back(Shape{size}, first_device);
   }
-  std::vector<Job> host_jobs, device_jobs;
+  std::vector<RebuildJob> host_jobs, device_jobs;
   for (std::size_t t = 0; t < host.size(); ++t) {
     Rule rule = magnitude;
-    if (t % 3 == 0) rule = {.filler = Filler::random, .threshold = 0.3f, .seed = t};
-    if (t % 11 == 0) rule = {.filler = Filler::none};
+    if (t % 3 == 0) rule = Random{.threshold = 0.3f, .seed = t};
+    if (t % 11 == 0) rule = None{};
     host_jobs.push_back({.weights = host[t].view(), .mask = host_masks[t].view(), .rule = rule});
     device_jobs.push_back({.weights = device[t].view(), .mask = device_masks[t].view(), .rule = rule});
   }
@@ -140,15 +140,16 @@ TEST_CASE("hundreds of tensors of mixed types and sizes, empty ones too, are one
   }
 }
 
-TEST_CASE("an unreachable threshold writes nothing for any tensor of its call, and the ticket says why") {
+TEST_CASE("an unreachable threshold writes nothing for any tensor of its call, and wait says why") {
   const Weights good = reference::ties(DType::float32, 5000), bad = nothing_but_nan(40);
   DeviceWeights weights[] = {DeviceWeights(good), DeviceWeights(bad)};
   const Mask masks[] = {Mask({5000}, first_device), Mask({40}, first_device)};
-  const Job jobs[] = {{.weights = weights[0].view(), .mask = masks[0].view(), .rule = magnitude},
-                      {.weights = weights[1].view(), .mask = masks[1].view(), .rule = magnitude, .name = "conv2"}};
-  Ticket ticket;
-  rebuild_and_apply({.device = first_device, .ticket = &ticket}, jobs, {});
-  CHECK_THROWS_WITH_AS(ticket.wait(),
+  const RebuildJob jobs[] = {
+      {.weights = weights[0].view(), .mask = masks[0].view(), .rule = magnitude},
+      {.weights = weights[1].view(), .mask = masks[1].view(), .rule = magnitude, .name = "conv2"}};
+  PendingResults pending;
+  rebuild_and_apply({.device = first_device, .pending = &pending}, jobs, {});
+  CHECK_THROWS_WITH_AS(pending.wait(),
                        "tensor 'conv2': threshold 0.6 asks for 24 of 40 weights, but only 0 lie within any multiple of "
                        "delta 0.01; out of reach are 40 NaN, 0 Inf in float32 and 0 finite weights",
                        UnreachableThreshold);
@@ -159,7 +160,7 @@ TEST_CASE("an unreachable threshold writes nothing for any tensor of its call, a
 TEST_CASE("packing into values of another number writes nothing, and says so when it is asked") {
   DeviceWeights weights(reference::ties(DType::float32, 5000)), values(Weights(DType::float32, 17));
   const Mask mask = reference::random_mask(5000).to(first_device);
-  const Job job{.weights = weights.view(), .out = values.view(), .mask = mask.view()};
+  const PackJob job{.dense = weights.view(), .values = values.view(), .mask = mask.view()};
   Result result;
   CHECK_THROWS_AS(pack_weights({.device = first_device}, {&job, 1}, {&result, 1}), InvalidArgument);
   CHECK(values.read().bytes() == Weights(DType::float32, 17).bytes());
@@ -176,9 +177,9 @@ TEST_CASE("Random elements that share the deciding key go in the order of their 
   const std::int64_t need = twin - order.begin() + 1;  // the first of the twins goes, the second stays
   DeviceWeights weights(Weights(DType::float16, size));
   const Mask mask({size}, first_device);
-  const Job job{.weights = weights.view(),
-                .mask = mask.view(),
-                .rule = {.filler = Filler::random, .threshold = float(need) / float(size), .seed = 1}};
+  const RebuildJob job{.weights = weights.view(),
+                       .mask = mask.view(),
+                       .rule = Random{.threshold = float(need) / float(size), .seed = 1}};
   Result result;
   build_masks({.device = first_device}, {&job, 1}, {&result, 1});
   REQUIRE(result.need == need);
@@ -197,9 +198,8 @@ TEST_CASE("a sample that sees other weights than the rest misleads nobody on a d
       const reference::Decision expected = reference::iter_nonstruct(values, threshold, 0.01f);
       DeviceWeights weights(values);
       const Mask mask({size}, first_device);
-      Rule rule = magnitude;
-      rule.threshold = threshold;
-      const Job job{.weights = weights.view(), .mask = mask.view(), .rule = rule};
+      const Rule rule = IterNonStruct{.threshold = threshold, .delta = 0.01f};
+      const RebuildJob job{.weights = weights.view(), .mask = mask.view(), .rule = rule};
       Result result;
       build_masks({.device = first_device}, {&job, 1}, {&result, 1});
       CHECK(result.level == expected.level);
@@ -217,7 +217,7 @@ TEST_CASE("weights that fill their memory to the last byte are read within it, a
       auto* data = static_cast<std::byte*>(memory.data()) + offset;
       cuda::raise(cuda::plugin().copy(0, data, values.bytes().data(), values.bytes().size()));
       const Mask mask({333}, first_device);
-      const Job job{.weights = {data, 333, dtype, {}, first_device}, .mask = mask.view(), .rule = magnitude};
+      const RebuildJob job{.weights = {data, 333, dtype, {}, first_device}, .mask = mask.view(), .rule = magnitude};
       Result result;
       rebuild_and_apply({.device = first_device}, {&job, 1}, {&result, 1});
       CHECK(reference::bits_of(mask) == reference::iter_nonstruct(values, 0.6f, 0.01f).kept);
@@ -244,7 +244,7 @@ TEST_CASE("work memory comes from the context's allocator and goes back to it") 
                             .state = &pool};
   DeviceWeights weights(reference::ties(DType::float32, 100));
   const Mask mask({100}, first_device);
-  const Job job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
+  const RebuildJob job{.weights = weights.view(), .mask = mask.view(), .rule = magnitude};
   build_masks({.device = first_device, .allocator = &allocator}, {&job, 1}, {});
   CHECK(pool.taken == 1);
   CHECK(pool.live == 0);

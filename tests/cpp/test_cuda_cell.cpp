@@ -41,6 +41,7 @@ struct Twins {
     call(cell, Context{}, std::span(&here, 1));
   }
   void check_alike() {
+    device_cell.wait();
     CHECK(cell.figures(0).zeros == device_cell.figures(0).zeros);
     CHECK(cell.figures(0).level == device_cell.figures(0).level);
     CHECK(cell.figures(0).asked == device_cell.figures(0).asked);
@@ -132,7 +133,7 @@ TEST_CASE("a rise waits for nothing but the rise before it") {
   const auto waits = [] { return simt::calls("cudaStreamSynchronize") + simt::calls("cudaDeviceSynchronize"); };
   const CellTensor there = twins.device();
   twins.device_cell.initialize(on_device, {&there, 1});
-  (void)twins.device_cell.figures(0);
+  twins.device_cell.wait();
   const std::size_t before = waits();
   twins.device_cell.propagate(on_device, {&there, 1});
   twins.device_cell.back_propagate(on_device, {&there, 1});
@@ -140,7 +141,7 @@ TEST_CASE("a rise waits for nothing but the rise before it") {
   twins.device_cell.propagate(on_device, {&there, 1});
   CHECK(waits() == before);
   CHECK(twins.device_cell.schedule().rises() == 1);
-  (void)twins.device_cell.figures(0);
+  twins.device_cell.wait();
   CHECK(waits() == before + 1);
 }
 
@@ -148,6 +149,10 @@ TEST_CASE("a rise out of reach is taken back by who asks for it first") {
   Twins twins(gradual());
   CellTensor there = twins.device();
   twins.device_cell.initialize(on_device, {&there, 1});
+  CHECK_THROWS_WITH_AS(twins.device_cell.figures(0), "figures: the results of a rebuild are pending, call wait first",
+                       WrongState);
+  CHECK_THROWS_AS(twins.device_cell.save(), WrongState);
+  twins.device_cell.wait();
   const std::vector<std::byte> mask = twins.device_cell.mask(0)->saved();
   const Figures figures = twins.device_cell.figures(0);
   Weights nan(DType::float32, 5000);
@@ -164,6 +169,7 @@ TEST_CASE("a rise out of reach is taken back by who asks for it first") {
   CHECK(twins.device_weights.read().bytes() == nan.bytes());
   twins.train(7);
   twins.device_cell.update(on_device, {&there, 1}, 64);
+  twins.device_cell.wait();
   CHECK(twins.device_cell.figures(0).zeros >= 2000);
 }
 
@@ -186,11 +192,12 @@ TEST_CASE("a first mask out of reach leaves the cell without one") {
   twins.device_weights.overwrite(nan);
   const CellTensor there = twins.device();
   twins.device_cell.initialize(on_device, {&there, 1});
-  CHECK_THROWS_AS(twins.device_cell.save(), UnreachableThreshold);
+  CHECK_THROWS_AS(twins.device_cell.wait(), UnreachableThreshold);
   CHECK_FALSE(twins.device_cell.initialized());
   CHECK(twins.device_cell.mask(0) == nullptr);
   twins.train(3);
   twins.device_cell.initialize(on_device, {&there, 1});
+  twins.device_cell.wait();
   CHECK(twins.device_cell.figures(0).zeros >= 1000);
 }
 
@@ -215,6 +222,7 @@ TEST_CASE("state of a device is state of the CPU") {
   const CellTensor there = twins.device(), here = twins.host();
   twins.device_cell.initialize(on_device, {&there, 1});
   PruneCell copy = twins.device_cell;
+  twins.device_cell.wait();
   twins.cell.load(twins.device_cell.save());
   twins.cell.propagate({}, {&here, 1});
   CHECK(twins.weights.bytes() == twins.device_weights.read().bytes());

@@ -17,7 +17,7 @@ using axis::DeviceWeights;
 using axis::first_device;
 using reference::Weights;
 
-constexpr Rule magnitude = {.filler = Filler::iter_nonstruct, .threshold = 0.6f, .delta = 0.01f};
+constexpr Rule magnitude = IterNonStruct{.threshold = 0.6f, .delta = 0.01f};
 
 struct Fixture {
   Weights before = reference::ties(DType::float32, 5000);
@@ -26,8 +26,8 @@ struct Fixture {
   Result result;
   ~Fixture() { simt::reset(); }
 
-  Job job() { return {.weights = weights.view(), .mask = mask.view(), .rule = magnitude}; }
-  std::string error(const Job& job, Context context = {.device = first_device}) {
+  RebuildJob job() { return {.weights = weights.view(), .mask = mask.view(), .rule = magnitude}; }
+  std::string error(const RebuildJob& job, Context context = {.device = first_device}) {
     try {
       rebuild_and_apply(context, {&job, 1}, {&result, 1});
     } catch (const Error& error) {
@@ -43,7 +43,7 @@ TEST_CASE_FIXTURE(Fixture, "without a driver or a device everything is answered 
     CHECK_FALSE(cuda::is_available());
     CHECK(cuda::device_count() == 0);
     CHECK(cuda::unavailable_reason().starts_with("CUDA: "));
-    const Job refused = job();
+    const RebuildJob refused = job();
     CHECK_THROWS_AS(rebuild_and_apply({.device = first_device}, {&refused, 1}, {&result, 1}), DeviceUnavailable);
     CHECK_THROWS_AS(Mask({5}, first_device), DeviceUnavailable);
     simt::options().driver = cudaSuccess;
@@ -55,7 +55,7 @@ TEST_CASE_FIXTURE(Fixture, "without a driver or a device everything is answered 
 TEST_CASE_FIXTURE(Fixture, "a device that is not there is named") {
   simt::options().devices = 2;
   CHECK(cuda::device_count() == 2);
-  Job there = job();
+  RebuildJob there = job();
   for (Device* device : {&there.weights.device, &there.mask.device}) *device = {Device::Kind::cuda, 2};
   const Context context{.device = {Device::Kind::cuda, 2}};
   CHECK(error(there, context) == "CUDA device 2: this machine has 2, numbered from 0");
@@ -63,7 +63,7 @@ TEST_CASE_FIXTURE(Fixture, "a device that is not there is named") {
 
 TEST_CASE_FIXTURE(Fixture, "memory of the host, of another device or freed is refused by name") {
   simt::options().devices = 2;
-  Job job = this->job();
+  RebuildJob job = this->job();
   job.name = "conv1";
   Weights on_host = before;
   job.weights.data = on_host.view().data;
@@ -84,7 +84,7 @@ TEST_CASE_FIXTURE(Fixture, "memory of the host, of another device or freed is re
 }
 
 TEST_CASE_FIXTURE(Fixture, "a call of the runtime that fails is an error, changes nothing and leaks nothing") {
-  const Job job = this->job();
+  const RebuildJob job = this->job();
   for (const char* function : {"cudaMallocAsync", "cudaMemsetAsync", "cudaPointerGetAttributes", "cudaSetDevice",
                                "cudaGetDevice", "cudaDeviceGetAttribute", "cudaStreamIsCapturing"}) {
     CAPTURE(function);
@@ -100,7 +100,7 @@ TEST_CASE_FIXTURE(Fixture, "a call of the runtime that fails is an error, change
 }
 
 TEST_CASE_FIXTURE(Fixture, "any launch that fails is an error and leaks nothing") {
-  const Job job = this->job();
+  const RebuildJob job = this->job();
   const std::size_t before_call = simt::calls("cudaLaunchKernelEx");
   CHECK(error(job) == "");
   const std::size_t launches = simt::calls("cudaLaunchKernelEx") - before_call;

@@ -29,30 +29,29 @@ std::vector<std::uint64_t> everything() {
   };
   for (const DType dtype : reference::dtypes)
     for (const std::int64_t size : reference::sizes)
-      for (const Filler filler : {Filler::iter_nonstruct, Filler::random})
+      for (const Rule& rule :
+           {Rule(IterNonStruct{.threshold = 0.3f, .delta = 0.01f}), Rule(Random{.threshold = 0.3f, .seed = 99})})
         for (const bool with_old : {false, true}) {
           Weights weights = reference::ties(dtype, size), into(dtype, size), other = reference::any_bits(dtype, size);
           for (std::int64_t i = 8; i < size; i += 9) weights.set_bits(i, other.bits(i));
           const Mask old = reference::random_mask(size);
           Mask mask({size});
-          const Job job{.weights = weights.view(),
-                        .mask = mask.view(),
-                        .old = with_old ? old.view() : MaskView{},
-                        .rule = {.filler = filler, .threshold = 0.3f, .delta = 0.01f, .seed = 99}};
+          const RebuildJob job{
+              .weights = weights.view(), .mask = mask.view(), .old = with_old ? old.view() : MaskView{}, .rule = rule};
           Result result;
           rebuild_and_apply({}, {&job, 1}, {&result, 1});
           add(mask);
           add_bytes(weights);
           out.insert(out.end(),
                      {std::uint64_t(result.level), std::uint64_t(result.zeros), std::uint64_t(result.changed)});
-          const Job otherwise{
+          const ApplyJob otherwise{
               .weights = weights.view(), .out = into.view(), .otherwise = other.view(), .mask = old.view()};
           apply_masks({}, {&otherwise, 1}, {&result, 1});
           add_bytes(into);
           Weights values(dtype, size - mask.zeros()), dense(dtype, size);
-          const Job pack{.weights = weights.view(), .out = values.view(), .mask = mask.view()};
+          const PackJob pack{.dense = weights.view(), .values = values.view(), .mask = mask.view()};
           pack_weights({}, {&pack, 1}, {&result, 1});
-          const Job unpack{.weights = values.view(), .out = dense.view(), .mask = mask.view()};
+          const PackJob unpack{.dense = dense.view(), .values = values.view(), .mask = mask.view()};
           unpack_weights({}, {&unpack, 1}, {&result, 1});
           add_bytes(values);
           add_bytes(dense);
@@ -60,10 +59,10 @@ std::vector<std::uint64_t> everything() {
   for (const Layout layout : {Layout{70, 9}, Layout{70, 16}, Layout{12, 200}, Layout{70, 8}, Layout{33, 40}}) {
     Weights weights = reference::ties(DType::float32, 14 * layout.channels * layout.positions);
     const Mask mask = reference::random_mask(weights.size());
-    const Job job{.weights = weights.view(layout),
-                  .mask = mask.view(),
-                  .old = mask.view(),
-                  .rule = {.filler = Filler::iter_nonstruct, .threshold = 0.6f, .delta = 0.01f}};
+    const RebuildJob job{.weights = weights.view(layout),
+                         .mask = mask.view(),
+                         .old = mask.view(),
+                         .rule = IterNonStruct{.threshold = 0.6f, .delta = 0.01f}};
     Result result;
     rebuild_and_apply({}, {&job, 1}, {&result, 1});
     add(mask);

@@ -41,7 +41,7 @@ TEST_CASE("masks follow the logical index whatever the layout in memory") {
       const std::int64_t size = layout.channels * layout.positions * images;
       Weights logical = reference::ties(dtype, size), memory = in_layout(logical, layout);
       const Mask old = reference::random_mask(size);
-      for (const Rule& rule : {magnitude(0.4f, 0.01f), Rule{.filler = Filler::random, .threshold = 0.4f}}) {
+      for (const Rule& rule : {magnitude(0.4f, 0.01f), Rule(Random{.threshold = 0.4f})}) {
         Mask expected({size}), found({size});
         build(logical, expected, rule, &old);
         build(memory, found, rule, &old, layout);
@@ -51,8 +51,8 @@ TEST_CASE("masks follow the logical index whatever the layout in memory") {
       Mask mask({size});
       build(logical, mask, magnitude(0.4f, 0.01f));
       Weights alike(dtype, size), rows(dtype, size), other = in_layout(reference::any_bits(dtype, size), layout);
-      const Job jobs[] = {{.weights = memory.view(layout), .out = alike.view(layout), .mask = mask.view()},
-                          {.weights = memory.view(layout), .out = rows.view(), .mask = mask.view()}};
+      const ApplyJob jobs[] = {{.weights = memory.view(layout), .out = alike.view(layout), .mask = mask.view()},
+                               {.weights = memory.view(layout), .out = rows.view(), .mask = mask.view()}};
       Result results[2];
       axis::apply_masks({}, jobs, results);
       for (std::int64_t i = 0; i < size; ++i) {
@@ -60,25 +60,25 @@ TEST_CASE("masks follow the logical index whatever the layout in memory") {
         REQUIRE(alike.bits(offset_of(i, layout)) == expected);
         REQUIRE(rows.bits(i) == expected);
       }
-      const Job otherwise{.weights = memory.view(layout), .otherwise = other.view(layout), .mask = mask.view()};
+      const ApplyJob otherwise{.weights = memory.view(layout), .otherwise = other.view(layout), .mask = mask.view()};
       axis::apply_masks({}, {&otherwise, 1}, {results, 1});
       for (std::int64_t i = 0; i < size; ++i) {
         const std::int64_t at = offset_of(i, layout);
         REQUIRE(memory.bits(at) == (mask.kept(i) ? logical.bits(i) : other.bits(at)));
       }
       Weights fused = in_layout(logical, layout);
-      const Job rebuild{.weights = fused.view(layout), .mask = mask.view(), .rule = magnitude(0.4f, 0.01f)};
+      const RebuildJob rebuild{.weights = fused.view(layout), .mask = mask.view(), .rule = magnitude(0.4f, 0.01f)};
       axis::rebuild_and_apply({}, {&rebuild, 1}, {results, 1});
       for (std::int64_t i = 0; i < size; ++i)
         REQUIRE(fused.bits(offset_of(i, layout)) == (mask.kept(i) ? logical.bits(i) : 0));
       // Packed values lie in logical order.
       Weights values(dtype, size - mask.zeros()), unpacked(dtype, size);
-      const Job pack{.weights = fused.view(layout), .out = values.view(), .mask = mask.view()};
+      const PackJob pack{.dense = fused.view(layout), .values = values.view(), .mask = mask.view()};
       axis::pack_weights({}, {&pack, 1}, {results, 1});
       std::int64_t found = 0;
       for (std::int64_t i = 0; i < size; ++i)
         if (mask.kept(i)) REQUIRE(values.bits(found++) == logical.bits(i));
-      const Job unpack{.weights = values.view(), .out = unpacked.view(layout), .mask = mask.view()};
+      const PackJob unpack{.dense = unpacked.view(layout), .values = values.view(), .mask = mask.view()};
       axis::unpack_weights({}, {&unpack, 1}, {results, 1});
       REQUIRE(unpacked.bytes() == fused.bytes());
     }
@@ -126,8 +126,8 @@ TEST_CASE("large images, many images and transposed matrices, with any number of
     // Fused, with a row-major tensor and a random mask beside it.
     Weights weights[] = {in_layout(rows, layout), rows, in_layout(rows, layout)};
     const Mask masks[] = {Mask({size}), Mask({size}), Mask({size})};
-    const Rule random = {.filler = Filler::random, .threshold = 0.3f};
-    const Job jobs[] = {
+    const Rule random = Random{.threshold = 0.3f};
+    const RebuildJob jobs[] = {
         {.weights = weights[0].view(layout), .mask = masks[0].view(), .rule = magnitude(0.7f, 1e-3f)},
         {.weights = weights[1].view(), .mask = masks[1].view(), .rule = magnitude(0.7f, 1e-3f)},
         {.weights = weights[2].view(layout), .mask = masks[2].view(), .mask_is_new = true, .rule = random}};
@@ -143,14 +143,16 @@ TEST_CASE("large images, many images and transposed matrices, with any number of
         wrong += weights[t].bits(offset_of(i, of_tensor)) != (masks[t].kept(i) ? rows.bits(i) : 0);
       CHECK(wrong == 0);
     }
-    axis::apply_masks({.threads = 2}, jobs, results);
+    std::vector<ApplyJob> again;
+    for (const RebuildJob& job : jobs) again.push_back({.weights = job.weights, .mask = job.mask});
+    axis::apply_masks({.threads = 2}, again, results);
     for (int t = 0; t < 3; ++t) {
       CHECK_FALSE(results[t].changed);
       CHECK(results[t].zeros == masks[t].zeros());
     }
     std::int64_t zeros = 0;
     for (std::int64_t i = 0; i < size; ++i) zeros += weights[0].value(i) == 0;
-    axis::count_zeros({}, {jobs, 1}, {results, 1});
+    axis::count_zeros({}, {&jobs[0].weights, 1}, {results, 1});
     CHECK(results[0].zeros == zeros);
   }
 }

@@ -85,8 +85,7 @@ TEST_CASE("Random draws what the definition draws, with and without an old mask 
       for (const bool with_old : {false, true}) {
         Weights weights(DType::float16, size);
         const Mask old = with_old ? reference::random_mask(size) : Mask({size});
-        const Rule rule{
-            .filler = Filler::random, .threshold = threshold, .seed = 0x123456789abcdef0u, .tensor = 7, .rise = 9};
+        const Random rule{.threshold = threshold, .seed = 0x123456789abcdef0u, .tensor = 7, .rise = 9};
         std::vector<std::pair<std::uint32_t, std::int64_t>> candidates;
         for (std::int64_t i = 0; i < size; ++i)
           if (old.kept(i))
@@ -110,18 +109,16 @@ TEST_CASE("the filler none keeps the old mask, and all where there is none") {
   Weights weights = reference::ties(DType::float32, 3001);
   const Mask old = reference::random_mask(3001);
   Mask mask = reference::random_mask(3001, 8);
-  CHECK(build(weights, mask, {.filler = Filler::none}, &old).zeros == old.zeros());
+  CHECK(build(weights, mask, None{}, &old).zeros == old.zeros());
   CHECK(reference::bits_of(mask) == reference::bits_of(old));
-  CHECK(build(weights, mask, {.filler = Filler::none}).zeros == 0);
+  CHECK(build(weights, mask, None{}).zeros == 0);
   CHECK(reference::tail_is_clear(mask));
 }
 
 TEST_CASE("any number of threads gives the same bits") {
   constexpr std::int64_t size = 300007;
-  for (const Filler filler : {Filler::iter_nonstruct, Filler::random}) {
+  for (const Rule& rule : {magnitude(0.37f, 0.01f), Rule(Random{.threshold = 0.37f})}) {
     Weights weights = reference::ties(DType::float32, size);
-    Rule rule = magnitude(0.37f, 0.01f);
-    rule.filler = filler;
     Mask first({size});
     const Result expected = build(weights, first, rule);
     for (const int threads : {2, 3, 7, 0}) {
@@ -143,7 +140,7 @@ TEST_CASE("applying is a select at any alignment, and touches nothing else") {
         const std::size_t bytes = weights.bytes().size();
         std::vector<std::byte> memory(bytes + shift + 9, std::byte(0xa5));
         std::ranges::copy(weights.bytes(), memory.begin() + std::ptrdiff_t(shift));
-        const Job job{.weights = {memory.data() + shift, size, dtype, {}, {}}, .mask = mask.view()};
+        const ApplyJob job{.weights = {memory.data() + shift, size, dtype, {}, {}}, .mask = mask.view()};
         Result result;
         axis::apply_masks({}, {&job, 1}, {&result, 1});
         REQUIRE(result.zeros == mask.zeros());
@@ -165,7 +162,7 @@ TEST_CASE("applying is a select at any alignment, and touches nothing else") {
 TEST_CASE("zeros of both signs are counted, denormals are none") {
   Weights weights(DType::float32, 4000);
   for (std::int64_t i = 0; i < 4000; ++i) weights.set_bits(i, i % 4 == 0 ? 0x80000000u : i % 4 == 1 ? 0u : 1u);
-  const Job job{.weights = weights.view()};
+  const TensorView job = weights.view();
   Result result;
   axis::count_zeros({}, {&job, 1}, {&result, 1});
   CHECK(result.zeros == 2000);
@@ -189,7 +186,7 @@ TEST_CASE("flushed denormals change no mask") {
       Result result, zeros;
       const bool flushed = reference::with_flushed_denormals([&, w = weights, d = delta] {
         result = build(*w, mask, magnitude(threshold, d));
-        const Job job{.weights = w->view()};
+        const TensorView job = w->view();
         axis::count_zeros({}, {&job, 1}, {&zeros, 1});
       });
       if (!flushed) return;
@@ -204,7 +201,7 @@ TEST_CASE("one unreachable tensor of many leaves every byte as it was, and is na
   const std::vector<std::byte> before = good.bytes();
   for (std::int64_t i = 0; i < 10; ++i) bad.set_bits(i, i < 3 ? 0x7ff8000000000000u : i < 7 ? 0x7ff0000000000000u : 0);
   Mask masks[] = {Mask({5000}), Mask({10})};
-  const Job jobs[] = {
+  const RebuildJob jobs[] = {
       {.weights = good.view(), .mask = masks[0].view(), .rule = magnitude(0.5f, 0.01f)},
       {.weights = bad.view(), .mask = masks[1].view(), .rule = magnitude(0.5f, 0.01f), .name = "conv1"}};
   Result results[2];
@@ -217,7 +214,7 @@ TEST_CASE("one unreachable tensor of many leaves every byte as it was, and is na
   CHECK(masks[0].zeros() == 0);
 }
 
-std::string refusal(const Context& context, const Job& job) {
+std::string refusal(const Context& context, const RebuildJob& job) {
   Result result;
   try {
     axis::build_masks(context, {&job, 1}, {&result, 1});
@@ -232,28 +229,30 @@ std::string refusal(const Context& context, const Job& job) {
 TEST_CASE("wrong arguments are refused by name") {
   Weights weights = reference::ties(DType::float32, 10);
   Mask mask({10});
-  const Job good{.weights = weights.view(), .mask = mask.view()};
+  const RebuildJob good{.weights = weights.view(), .mask = mask.view()};
   CHECK(refusal({}, good) == "");
   const auto with = [&](auto&& change) {
-    Job job = good;
+    RebuildJob job = good;
     change(job);
     return refusal({}, job);
   };
-  CHECK(with([](Job& j) { j.mask.size = 9; }) == "tensor 0: mask.size: expected 10, got 9");
-  CHECK(with([](Job& j) { j.mask.words = nullptr; }) == "tensor 0: mask.words: expected memory, got a null pointer");
-  CHECK(with([](Job& j) { j.weights.data = nullptr; }) ==
+  CHECK(with([](RebuildJob& j) { j.mask.size = 9; }) == "tensor 0: mask.size: expected 10, got 9");
+  CHECK(with([](RebuildJob& j) { j.mask.words = nullptr; }) ==
+        "tensor 0: mask.words: expected memory, got a null pointer");
+  CHECK(with([](RebuildJob& j) { j.weights.data = nullptr; }) ==
         "tensor 0: weights.data: expected memory, got a null pointer");
-  CHECK(with([](Job& j) { j.weights.size = -1; }) == "tensor 0: weights.size: expected 0 or more, got -1");
-  CHECK(with([](Job& j) { j.weights.layout = {3, 2}; }).starts_with("tensor 0: weights.layout: expected"));
-  CHECK(with([](Job& j) { j.weights.layout = {0, 2}; }).starts_with("tensor 0: weights.layout: expected"));
-  CHECK(with([](Job& j) {
+  CHECK(with([](RebuildJob& j) { j.weights.size = -1; }) == "tensor 0: weights.size: expected 0 or more, got -1");
+  CHECK(with([](RebuildJob& j) { j.weights.layout = {3, 2}; }).starts_with("tensor 0: weights.layout: expected"));
+  CHECK(with([](RebuildJob& j) { j.weights.layout = {0, 2}; }).starts_with("tensor 0: weights.layout: expected"));
+  CHECK(with([](RebuildJob& j) {
           j.weights.device = {Device::Kind::cuda, 7};
         }).starts_with("tensor 0: weights: lies on another"));
-  CHECK(with([](Job& j) { j.rule.threshold = 1.5f; }) == "tensor 0: threshold: expected a number from 0 to 1, got 1.5");
-  CHECK(with([](Job& j) { j.rule.threshold = NAN; }).starts_with("tensor 0: threshold:"));
-  CHECK(with([](Job& j) { j.rule.delta = 0; }).starts_with("tensor 0: delta:"));
-  CHECK(with([&](Job& j) { j.old = {mask.view().words, 9}; }) == "tensor 0: old mask.size: expected 10, got 9");
-  CHECK(with([](Job& j) {
+  CHECK(with([](RebuildJob& j) { j.rule = Random{.threshold = 1.5f}; }) ==
+        "tensor 0: threshold: expected a number from 0 to 1, got 1.5");
+  CHECK(with([](RebuildJob& j) { j.rule = magnitude(NAN, 0.1f); }).starts_with("tensor 0: threshold:"));
+  CHECK(with([](RebuildJob& j) { j.rule = magnitude(0.5f, 0); }).starts_with("tensor 0: delta:"));
+  CHECK(with([&](RebuildJob& j) { j.old = {mask.view().words, 9}; }) == "tensor 0: old mask.size: expected 10, got 9");
+  CHECK(with([](RebuildJob& j) {
           j.old = j.mask;
           j.mask_is_new = true;
         }) == "tensor 0: mask_is_new: expected false, or another mask than the old one and the fallback, got true");
@@ -292,7 +291,7 @@ TEST_CASE("indices beyond 32 bits are exact") {
   for (const std::int64_t i : large) halves[i] = 0x3c00;
   Mask mask({size});
   const TensorView view{halves, size, DType::float16, {}, {}};
-  const Job job{.weights = view, .mask = mask.view(), .rule = magnitude(0.9f, 0.001f)};
+  const RebuildJob job{.weights = view, .mask = mask.view(), .rule = magnitude(0.9f, 0.001f)};
   Result result;
   axis::rebuild_and_apply({}, {&job, 1}, {&result, 1});
   CHECK(result.level == 1);

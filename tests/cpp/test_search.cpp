@@ -89,7 +89,7 @@ TEST_CASE("zeros that are just enough are found, also where the tiles seen first
   };
   Weights weights = made(zeros, sizes[2]);
   Result counted;
-  const Job job{.weights = weights.view()};
+  const TensorView job = weights.view();
   count_zeros({}, {&job, 1}, {&counted, 1});
   const float share = float(counted.zeros) / float(weights.size());
   REQUIRE(reference::need(weights.size(), share) == counted.zeros);
@@ -114,7 +114,7 @@ TEST_CASE("many tensors of all sizes in one call get the masks that each gets al
     tensors.push_back(made(data[0].second, size));
   for (const int threads : {1, 2, 5}) {
     std::vector<Mask> masks;
-    std::vector<Job> jobs;
+    std::vector<RebuildJob> jobs;
     for (Weights& weights : tensors) {
       masks.emplace_back(Shape{weights.size()});
       jobs.push_back({.weights = weights.view(), .mask = masks.back().view(), .rule = checks::magnitude(0.9f, 1e-3f)});

@@ -22,11 +22,7 @@ Weights equal(DType dtype, std::int64_t size, double value) {
   return out;
 }
 
-Rule keeping(float threshold, float delta) {
-  Rule rule = magnitude(threshold, delta);
-  rule.ties = Ties::keep;
-  return rule;
-}
+Rule keeping(float threshold, float delta) { return IterNonStruct{threshold, delta, Ties::keep}; }
 
 TEST_CASE("a tensor that would lose all weights gets its fallback") {
   const Layout layouts[] = {{}, {70, 3}};
@@ -42,10 +38,10 @@ TEST_CASE("a tensor that would lose all weights gets its fallback") {
               const Weights before = weights;
               const Mask fallback = in_force ? reference::random_mask(size) : Mask({size});
               Mask mask = in_force && !is_new ? fallback : reference::random_mask(size, 8);
-              Job job{.weights = weights.view(layout),
-                      .mask = mask.view(),
-                      .mask_is_new = is_new,
-                      .rule = keeping(threshold, delta)};
+              RebuildJob job{.weights = weights.view(layout),
+                             .mask = mask.view(),
+                             .mask_is_new = is_new,
+                             .rule = keeping(threshold, delta)};
               if (in_force) job.fallback = is_new ? fallback.view() : mask.view();
               Result result;
               axis::rebuild_and_apply({}, {&job, 1}, {&result, 1});
@@ -69,14 +65,14 @@ TEST_CASE("where a weight is left, or all are asked for, keeping is pruning") {
       const auto check = [&](Weights weights, float threshold) {
         Mask kept({size}), pruned({size});
         const Mask fallback = reference::random_mask(size);
-        Job job{.weights = weights.view(),
-                .mask = kept.view(),
-                .fallback = fallback.view(),
-                .rule = keeping(threshold, 0.01f)};
+        RebuildJob job{.weights = weights.view(),
+                       .mask = kept.view(),
+                       .fallback = fallback.view(),
+                       .rule = keeping(threshold, 0.01f)};
         Result results[2];
         axis::build_masks({}, {&job, 1}, {results, 1});
         job.mask = pruned.view();
-        job.rule.ties = Ties::prune;
+        std::get<IterNonStruct>(job.rule).ties = Ties::prune;
         axis::build_masks({}, {&job, 1}, {results + 1, 1});
         REQUIRE_FALSE(results[0].tied);
         REQUIRE(results[0].level == results[1].level);
@@ -93,20 +89,10 @@ TEST_CASE("where a weight is left, or all are asked for, keeping is pruning") {
     }
 }
 
-TEST_CASE("keeping is for IterNonStruct alone") {
-  Weights weights = equal(DType::float32, 1, 0.5);
-  Mask mask({1});
-  Job job{.weights = weights.view(), .mask = mask.view(), .rule = {.threshold = 0.5f, .ties = Ties::keep}};
-  Result result;
-  axis::build_masks({}, {&job, 1}, {&result, 1});
-  CHECK_FALSE(result.tied);
-  CHECK(mask.zeros() == 1);
-}
-
 TEST_CASE("a fallback that cannot be meant is refused") {
   Weights weights = equal(DType::float32, 40, 0.5);
   const Mask mask({40}), other({39});
-  Job job{.weights = weights.view(), .mask = mask.view(), .fallback = other.view(), .rule = keeping(0.5f, 0.1f)};
+  RebuildJob job{.weights = weights.view(), .mask = mask.view(), .fallback = other.view(), .rule = keeping(0.5f, 0.1f)};
   CHECK_THROWS_WITH_AS(axis::build_masks({}, {&job, 1}, {}), "tensor 0: fallback.size: expected 40, got 39",
                        InvalidArgument);
   job.fallback = mask.view();
@@ -119,9 +105,9 @@ TEST_CASE("a tensor that falls back neither keeps the others nor is saved from t
   for (std::int64_t i = 0; i < 50; ++i) nan.set_bits(i, ~std::uint64_t(0));
   const Weights before = other;
   Mask masks[] = {Mask({500}), Mask({3000}), Mask({50})};
-  const Job jobs[] = {{.weights = dead.view(), .mask = masks[0].view(), .rule = keeping(0.5f, 0.01f)},
-                      {.weights = other.view(), .mask = masks[1].view(), .rule = keeping(0.5f, 0.01f)},
-                      {.weights = nan.view(), .mask = masks[2].view(), .rule = keeping(0.5f, 0.01f)}};
+  const RebuildJob jobs[] = {{.weights = dead.view(), .mask = masks[0].view(), .rule = keeping(0.5f, 0.01f)},
+                             {.weights = other.view(), .mask = masks[1].view(), .rule = keeping(0.5f, 0.01f)},
+                             {.weights = nan.view(), .mask = masks[2].view(), .rule = keeping(0.5f, 0.01f)}};
   Result results[3];
   CHECK_THROWS_AS(axis::rebuild_and_apply({}, jobs, results), UnreachableThreshold);
   CHECK(masks[1].zeros() == 0);

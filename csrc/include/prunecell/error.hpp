@@ -1,6 +1,6 @@
 // Every exception of this library's own. The message says what was expected, what came, and which
-// tensor or parameter it concerns; a call that throws has changed nothing (but see Job::mask_is_new). Where memory runs
-// out std::bad_alloc comes through, and what a call had written until then stays.
+// tensor or parameter it concerns; a call that throws has changed nothing (but see RebuildJob::mask_is_new). Where
+// memory runs out std::bad_alloc comes through, and what a call had written until then stays.
 #pragma once
 
 #include <stdexcept>

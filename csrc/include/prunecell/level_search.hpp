@@ -62,8 +62,9 @@ class LevelSearch {
   /// The answer: weights with |w| <= limit() are pruned. Throw WrongState until done.
   std::int64_t level() const;
   float limit() const;
+  Limit ends_at() const;  ///< the same for masks_at()
 
-  /// The magnitudes still in question, as bit patterns of float32 (docs/adr/0001).
+  /// The bracket of the round: magnitudes that may decide, as bit patterns of float32 (docs/adr/0001).
   std::uint32_t first_key() const { return first_; }
   std::uint32_t last_key() const { return last_; }
 
@@ -83,7 +84,7 @@ class LevelSearch {
 struct LevelJob {
   const LevelSearch* search;
   TensorView weights;
-  MaskView old = {};       ///< as Job::old: a pruned weight counts as 0
+  MaskView old = {};       ///< as RebuildJob::old: a pruned weight counts as 0
   std::int64_t* counters;  ///< counter_count values, added to
 };
 

@@ -1,12 +1,12 @@
 // The results of one operation for a caller that does not wait for them. On a CUDA device they stay there until they
 // are asked for:
 //
-//   Ticket ticket;
-//   rebuild_and_apply({.device = {Device::Kind::cuda, 0}, .stream = stream, .ticket = &ticket}, jobs, {});
+//   PendingResults pending;
+//   rebuild_and_apply({.device = {Device::Kind::cuda, 0}, .stream = stream, .pending = &pending}, jobs, {});
 //   ...                       more work for the device, the host runs on
-//   ticket.wait()[0].zeros    waits for the stream
+//   pending.wait()[0].zeros   waits for the stream
 //
-// A captured operation writes its results anew each time its graph runs, so the ticket must outlive the graph.
+// A captured operation writes its results anew each time its graph runs, so they must outlive the graph.
 #pragma once
 
 #include <prunecell/ops.hpp>
@@ -17,12 +17,12 @@
 
 namespace prunecell {
 
-class Ticket {
+class PendingResults {
  public:
-  Ticket();
-  Ticket(Ticket&&) noexcept;
-  Ticket& operator=(Ticket&&) noexcept;
-  ~Ticket();
+  PendingResults();
+  PendingResults(PendingResults&&) noexcept;
+  PendingResults& operator=(PendingResults&&) noexcept;
+  ~PendingResults();
 
   /// Takes memory for so many results now. Before an operation is captured: a stream under capture has none to give.
   void reserve(Device device, std::size_t results);
@@ -32,7 +32,7 @@ class Ticket {
   std::vector<Result> wait() const;
 
  private:
-  friend struct TicketAccess;
+  friend struct PendingResultsAccess;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -11,11 +11,12 @@
 //
 // On a CUDA device no call waits. Masks lie where the weights lie, and move there with the next call that lists them. A
 // rise is counted when it is asked for; where its threshold turns out to be unreachable, the device has written
-// nothing, and the next call that asks what became of it (wait, figures, save, set_mask, initialize, another rise)
-// throws, the cells of the call being as before it. Each call takes effect in the order of its stream.
+// nothing, and the next call that asks what became of it (wait, set_mask, initialize, another rise) throws, the cells
+// of the call being as before it. Until then figures() and save() throw WrongState. Each call takes effect in the order
+// of its stream.
 //
-// A cell holds no lock: one thread at a time calls it, const members too, which may take over the results of a rebuild.
-// Different cells may be called by different threads. (The Python class locks: there, threads may share a cell.)
+// A cell holds no lock: while one thread calls a member that is not const, no other thread calls any. Different cells
+// may be called by different threads. (The Python class locks: there, threads may share a cell.)
 #pragma once
 
 #include <prunecell/mask.hpp>
@@ -76,6 +77,19 @@ struct CellState {
   std::vector<Tensor> tensors;
 };
 
+/// A mask update of one cell, planned: the masks to be built, and what the cell is once they are.
+struct PlannedUpdate {
+  struct Rebuilt {
+    std::size_t tensor;
+    std::optional<Mask> first_mask;  ///< of a tensor that has none yet
+  };
+  Schedule schedule;
+  bool drives = false;  ///< update or end_epoch: it drives the schedule
+  std::vector<Rebuilt> rebuilt = {};
+  std::vector<RebuildJob> jobs = {};       ///< one per rebuilt tensor; none in mode Identity
+  std::vector<std::size_t> enforced = {};  ///< tensors whose masks stay, and are enforced
+};
+
 class PruneCell {
  public:
   /// Throws InvalidArgument, see validate().
@@ -106,12 +120,9 @@ class PruneCell {
   /// it only counts, for callers who know the weights masked.
   void update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size);
 
-  /// Whether update(batch_size) is going to rebuild masks, and needs the tensors for it. Throws what wait() throws.
-  bool due(std::int64_t batch_size) const;
-
-  /// Whether no rise is to come that would try masks that Ties::keep left alone, so that update and end_epoch do. Waits
-  /// where some may be, see wait().
-  bool tries_again() const;
+  /// Whether update(batch_size) is going to rebuild masks, and needs the tensors for it. With Ties::keep it may wait,
+  /// and throw what wait() throws.
+  bool due(std::int64_t batch_size);
 
   /// One rise where stepsize is 0; enforces the masks as propagate does.
   void end_epoch(const Context& context, std::span<const CellTensor> tensors);
@@ -119,7 +130,7 @@ class PruneCell {
   /// Replaces a mask by the caller's. In place, the next rise only adds zeros to it.
   void set_mask(std::size_t tensor, const Mask& mask);
 
-  /// The state as it is, also of a cell with tensors that are not initialized yet.
+  /// The state as it is, also of a cell with tensors that are not initialized yet. Throws WrongState before wait().
   CellState save() const;
 
   /// Continues from a state. Throws InvalidArgument, changing nothing, for another format, number or shape
@@ -134,23 +145,36 @@ class PruneCell {
   const Shape& shape(std::size_t tensor) const { return at(tensor).shape; }
   const std::string& tensor_name(std::size_t tensor) const { return at(tensor).name; }
   /// Waits for the last rebuild and takes over its figures, or takes it back and throws UnreachableThreshold.
-  void wait() const;
-  /// After wait().
+  void wait();
+  /// Throws WrongState before wait().
   const Figures& figures(std::size_t tensor) const;
   /// Those that are known now, without waiting.
   const Figures& known_figures(std::size_t tensor) const { return at(tensor).figures; }
   /// Whether results of a rebuild were taken over since this was asked last.
-  bool take_news() const { return std::exchange(news_, false); }
+  bool take_news() { return std::exchange(news_, false); }
   /// The mask in force; nullptr where none is built (mode Identity, or before initialize): all weights kept.
   const Mask* mask(std::size_t tensor) const;
   /// Times that masks were enforced since the schedule was last driven.
   std::int64_t idle_enforcements() const { return idle_enforcements_; }
 
+  // The parts of a mask update, for callers who decide masks themselves or for many cells at once: plan it, build the
+  // masks of its jobs (build_masks, rebuild_and_apply, masks_at), then commit. A plan that is dropped changes nothing.
+
+  /// What initialize, update and end_epoch are going to do. They wait for the last rebuild where a new one builds on
+  /// it. No more calls of the cell until the commit. Throw what these calls throw.
+  PlannedUpdate plan_initialize(const Context& context, std::span<const CellTensor> tensors, bool reset = false);
+  PlannedUpdate plan_update(const Context& context, std::span<const CellTensor> tensors, std::int64_t batch_size);
+  PlannedUpdate plan_end_epoch(const Context& context, std::span<const CellTensor> tensors);
+
+  /// Takes over the schedule, and first masks out of the plan; `results` are those of the plan's jobs.
+  void commit(PlannedUpdate& plan, std::span<const Result> results);
+  /// The same where the results, from number `first` on, are pending until wait().
+  void commit(PlannedUpdate& plan, std::shared_ptr<const PendingResults> results, std::size_t first);
+
+  /// Appends the job that enforces the mask of a tensor. Out of place, a tensor without a mask is copied now.
+  void enforce(const Context& context, std::size_t tensor, const CellTensor& memory, std::vector<ApplyJob>& jobs);
+
  private:
-  friend class CellPlan;
-  friend void initialize(const Context&, std::span<const struct CellCall>, bool);
-  friend void update(const Context&, std::span<const struct CellCall>, std::int64_t);
-  friend void end_epoch(const Context&, std::span<const struct CellCall>);
   struct Tensor {
     Shape shape;
     std::string name;
@@ -168,13 +192,19 @@ class PruneCell {
       bool initialized;
       bool fresh;  ///< had no mask
     };
-    std::shared_ptr<const Ticket> ticket;
-    std::size_t first;  ///< of the cell's results among those of the ticket
+    std::shared_ptr<const PendingResults> results;
+    std::size_t first;  ///< number of the cell's first result
     Schedule schedule;
     std::vector<Entry> entries;
   };
 
-  void take_back(const Pending& pending) const;
+  PlannedUpdate plan_drive(const Context& context, std::span<const CellTensor> tensors, Schedule next, bool rises);
+  void plan_rebuild(PlannedUpdate& plan, const Context& context, const CellTensor& memory, std::size_t tensor,
+                    bool first);
+  bool tries_again();
+  void take_over(PlannedUpdate& plan);
+  void take_back(const Pending& pending);
+  void require_resolved(const char* call) const;
   void move_mask(std::size_t tensor, Device device);
   const Tensor& at(std::size_t tensor) const;
   std::string name_of(std::size_t tensor) const;
@@ -182,13 +212,11 @@ class PruneCell {
   void check_count(std::span<const CellTensor> tensors) const;
   void check_tensors(const Context& context, std::span<const CellTensor> tensors) const;
   void check_state(const CellState& state, bool keep_parameters) const;
-  void enforce(const Context& context, std::size_t tensor, const CellTensor& memory, std::vector<Job>& jobs);
 
-  // Mutable, since who asks for a figure first has to take over, or take back, what became of a rebuild.
-  mutable Schedule schedule_;
-  mutable std::deque<Tensor> tensors_;  ///< no vector: mask() hands out addresses, which add_tensor() must not move
-  mutable std::optional<Pending> pending_;
-  mutable bool news_ = false;
+  Schedule schedule_;
+  std::deque<Tensor> tensors_;  ///< no vector: mask() hands out addresses, which add_tensor() must not move
+  std::optional<Pending> pending_;
+  bool news_ = false;
   std::int64_t idle_enforcements_ = 0;
 };
 

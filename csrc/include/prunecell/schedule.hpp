@@ -44,6 +44,10 @@ Ties parse_ties(const std::string& word);
 /// Throws InvalidArgument naming the first parameter (by its Python name), its value and what is accepted.
 void validate(const Parameters& parameters);
 
+/// The rule of a cell's filler, for one tensor at one rise. `threshold`: the share to prune now.
+Rule rule_of(const Parameters& parameters, float threshold, std::uint64_t seed, std::uint32_t tensor,
+             std::uint32_t rise);
+
 /// One line per parameter that differs, "threshold: 0.5, here 0.3"; empty where all agree.
 std::vector<std::string> differences(const Parameters& theirs, const Parameters& ours);
 

@@ -8,30 +8,35 @@
 
 namespace prunecell {
 
-/// What a rebuild does with the weights after it has decided the mask.
+/// Whether masks are applied once they are built.
 enum class Apply : bool { no, yes };
 
+/// One result per job, filled before the call returns. Masks are decided, throwing before anything is written, and
+/// then written.
 namespace cpu {
 
-/// Decides all levels (throwing before anything is written), then writes masks and, if asked, weights.
-void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply);
-void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void build_masks(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results, Apply apply);
+void masks_at(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results,
+              std::span<const Limit> limits, Apply apply);
+void apply_masks(const Context& context, std::span<const ApplyJob> jobs, std::span<Result> results);
+void count_zeros(const Context& context, std::span<const TensorView> weights, std::span<Result> results);
+void pack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results);
+void unpack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results);
 void count_levels(const Context& context, std::span<const LevelJob> jobs);
 
 }  // namespace cpu
 
 /// The same on CUDA devices. Results are filled after waiting for the stream, unless there are none or the context has
-/// a ticket.
+/// pending results.
 namespace cuda {
 
-void rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results, Apply apply);
-void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
-void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results);
+void build_masks(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results, Apply apply);
+void masks_at(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results,
+              std::span<const Limit> limits, Apply apply);
+void apply_masks(const Context& context, std::span<const ApplyJob> jobs, std::span<Result> results);
+void count_zeros(const Context& context, std::span<const TensorView> weights, std::span<Result> results);
+void pack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results);
+void unpack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results);
 void count_levels(const Context& context, std::span<const LevelJob> jobs);
 
 }  // namespace cuda

@@ -12,11 +12,11 @@
 namespace prunecell {
 
 /// Applies the masks of the jobs.
-inline void mask_all(const Context& context, std::span<const Job> jobs) {
+inline void mask_all(const Context& context, std::span<const ApplyJob> jobs) {
   if (jobs.empty()) return;
-  Context without_ticket = context;
-  without_ticket.ticket = nullptr;
-  apply_masks(without_ticket, jobs, {});
+  Context without_results = context;
+  without_results.pending = nullptr;
+  apply_masks(without_results, jobs, {});
 }
 
 /// Copies between tensors of equal size, type and layout.

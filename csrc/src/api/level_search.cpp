@@ -1,14 +1,14 @@
 #include <prunecell/level_search.hpp>
 
 #include "api/check.hpp"
+#include "api/level_counters.hpp"
 #include "api/unreachable.hpp"
-#include "semantics/key_bracket.hpp"
-#include "semantics/semantics.hpp"
+#include "semantics/grid.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <numeric>
-#include <utility>
+#include <tuple>
 
 namespace prunecell {
 
@@ -51,36 +51,37 @@ void LevelSearch::check_totals(std::span<const std::int64_t> totals) const {
     if (count < 0 || count > size_ - sum) refuse_them(count < 0 ? "a negative one" : "more weights");
     sum += count;
   }
-  const auto [buckets, beyond] = std::pair(totals.first(bucket_count), totals.subspan(bucket_count));
-  const std::int64_t inside = std::accumulate(buckets.begin(), buckets.end(), std::int64_t(0));
-  const bool fits = rounds_ == 0 ? sum == size_ : inside == inside_ && beyond[0] == below_;
+  const LevelCounters counters(totals.data());
+  const std::int64_t inside = std::accumulate(counters.bucket.begin(), counters.bucket.end(), std::int64_t(0));
+  const bool fits = rounds_ == 0 ? sum == size_ : inside == inside_ && counters.below == below_;
   if (!fits) refuse_them(to_text(rounds_ == 0 ? sum : inside));
 }
 
 void LevelSearch::advance(std::span<const std::int64_t> totals) {
   if (done_) throw WrongState("LevelSearch.advance: the search is done");
   check_totals(totals);
-  KeyCounts counts;
-  std::ranges::copy(totals.first(bucket_count), counts.bucket.begin());
-  const auto beyond = totals.subspan(bucket_count);
-  counts.below = beyond[0];
+  const LevelCounters counters(totals.data());
+  KeyCounts counts{.below = counters.below};
+  std::ranges::copy(counters.bucket, counts.bucket.begin());
   const auto narrowed = narrow({first_, last_}, counts, need_);
   if (!narrowed) {
-    const Census census{size_, size_ - beyond[1] - beyond[2] - beyond[3], beyond[1], beyond[2], beyond[3]};
+    const auto& [finite, inf, nan] = std::tie(counters.finite, counters.inf, counters.nan);
+    const Census census{size_, size_ - finite - inf - nan, finite, inf, nan};
     throw_unreachable_threshold("LevelSearch", threshold_, delta_, need_, census);
   }
   take(narrowed->bracket.first, narrowed->bracket.last, narrowed->below, narrowed->inside);
 }
 
-/// One round more, which left this bracket.
+/// Ends a round, which left this bracket.
 void LevelSearch::take(std::uint32_t first, std::uint32_t last, std::int64_t below, std::int64_t inside) {
   ++rounds_;
   below_ = below;
   inside_ = inside;
   first_ = first;
   last_ = last;
-  level_ = semantics::level_of(delta_, first_);
-  done_ = semantics::limit_key(delta_, level_) >= last_;
+  const semantics::GridLevel level = semantics::grid_level(delta_, first_);
+  level_ = level.number;
+  done_ = within_one_level(level, {first_, last_});
 }
 
 std::int64_t LevelSearch::level() const {
@@ -88,6 +89,8 @@ std::int64_t LevelSearch::level() const {
   return level_;
 }
 
-float LevelSearch::limit() const { return std::bit_cast<float>(semantics::limit_key(delta_, level())); }
+Limit LevelSearch::ends_at() const { return {.key = semantics::limit_key(delta_, level())}; }
+
+float LevelSearch::limit() const { return std::bit_cast<float>(ends_at().key); }
 
 }  // namespace prunecell

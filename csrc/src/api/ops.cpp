@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 namespace prunecell {
@@ -64,126 +66,143 @@ void check_mask(const Part& what, const MaskView& mask, std::int64_t size, const
   if (size > 0 && !mask.words) refuse(what + ".words", "memory", "a null pointer");
 }
 
-void check_results(std::span<const Job> jobs, std::span<const Result> results) {
-  if (!results.empty() && results.size() != jobs.size())
-    refuse("results", to_text(jobs.size()) + " entries, one per job, or none", to_text(results.size()));
+void check_results(std::size_t jobs, std::span<const Result> results) {
+  if (!results.empty() && results.size() != jobs)
+    refuse("results", to_text(jobs) + " entries, one per job, or none", to_text(results.size()));
 }
 
-enum class Reads : std::uint8_t { weights, mask, rule };
+void check_rule(const Rule& rule, auto&& part) {
+  std::visit(
+      [&](const auto& one) {
+        if constexpr (requires { one.threshold; }) check_share(part("threshold"), one.threshold);
+        if constexpr (requires { one.delta; }) check_delta(part("delta"), one.delta);
+      },
+      rule);
+}
 
-void check(const Context& context, std::span<const Job> jobs, std::span<Result> results, Reads reads) {
+void check_rebuild(const Context& context, std::span<const RebuildJob> jobs, std::span<const Result> results) {
   check_context(context);
-  check_results(jobs, results);
+  check_results(jobs.size(), results);
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    const Job& job = jobs[j];
+    const RebuildJob& job = jobs[j];
     const auto part = [&](const char* name) { return Part{job.name, j, name}; };
     check_view(part("weights"), job.weights, context);
-    if (reads == Reads::weights) continue;
     check_mask(part("mask"), job.mask, job.weights.size, context);
-    check_companion(part("out"), job.out, job.weights, context);
-    check_companion(part("otherwise"), job.otherwise, job.weights, context);
-    if (job.out.data) {
-      check_apart(part("out"), job.out, job.weights, "the weights");
-      if (job.otherwise.data) check_apart(part("out"), job.out, job.otherwise, "otherwise");
-    }
-    if (reads == Reads::mask) continue;
+    check_companion(part("pruned"), job.pruned, job.weights, context);
+    if (job.pruned.data) check_apart(part("pruned"), job.pruned, job.weights, "the weights");
     if (job.old.words) check_mask(part("old mask"), job.old, job.weights.size, context);
     if (job.fallback.words) check_mask(part("fallback"), job.fallback, job.weights.size, context);
     const bool read_before = job.mask.words == job.old.words || job.mask.words == job.fallback.words;
     if (job.mask_is_new && job.mask.words && read_before)
       refuse(part("mask_is_new"), "false, or another mask than the old one and the fallback", "true");
-    check_share(part("threshold"), job.rule.threshold);
-    check_delta(part("delta"), job.rule.delta);
+    check_rule(job.rule, part);
   }
-  std::ranges::fill(results, Result{});
 }
 
-struct Packing {
-  const TensorView& dense;
-  const TensorView& values;
-};
-
-template <class Roles>
-void check_packing(const Context& context, std::span<const Job> jobs, std::span<Result> results, Roles&& roles) {
-  check_context(context);
-  check_results(jobs, results);
+void check_limits(std::span<const RebuildJob> jobs, std::span<const Limit> limits) {
+  if (limits.size() != jobs.size())
+    refuse("limits", to_text(jobs.size()) + " entries, one per job", to_text(limits.size()));
   for (std::size_t j = 0; j < jobs.size(); ++j) {
-    const Packing packing = roles(jobs[j]);
     const auto part = [&](const char* name) { return Part{jobs[j].name, j, name}; };
-    check_view(part("dense"), packing.dense, context);
-    check_view(part("values"), packing.values, context);
-    check_apart(part("values"), packing.values, packing.dense, "the dense weights");
-    const MaskView& mask = jobs[j].mask;
-    check_mask(part("mask"), mask, packing.dense.size, context);
-    if (packing.values.dtype != packing.dense.dtype)
-      refuse(part("values"), name(packing.dense.dtype), name(packing.values.dtype));
-    if (!packing.values.layout.row_major()) refuse(part("values"), "elements one after the other", "another layout");
+    if (std::holds_alternative<IterNonStruct>(jobs[j].rule) && limits[j].key > semantics::inf_key)
+      refuse(part("limit.key"), "the bits of a float32 up to Inf", to_text(limits[j].key));
+    check_not_negative(part("limit.tie_end"), limits[j].tie_end);
+  }
+}
+
+void check_apply(const Context& context, std::span<const ApplyJob> jobs, std::span<const Result> results) {
+  check_context(context);
+  check_results(jobs.size(), results);
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const ApplyJob& job = jobs[j];
+    const auto part = [&](const char* name) { return Part{job.name, j, name}; };
+    check_view(part("weights"), job.weights, context);
+    check_mask(part("mask"), job.mask, job.weights.size, context);
+    check_companion(part("out"), job.out, job.weights, context);
+    check_companion(part("otherwise"), job.otherwise, job.weights, context);
+    if (!job.out.data) continue;
+    check_apart(part("out"), job.out, job.weights, "the weights");
+    if (job.otherwise.data) check_apart(part("out"), job.out, job.otherwise, "otherwise");
+  }
+}
+
+void check_packing(const Context& context, std::span<const PackJob> jobs, std::span<const Result> results) {
+  check_context(context);
+  check_results(jobs.size(), results);
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const auto& [dense, values, mask, name_of] = jobs[j];
+    const auto part = [&](const char* name) { return Part{jobs[j].name, j, name}; };
+    check_view(part("dense"), dense, context);
+    check_view(part("values"), values, context);
+    check_apart(part("values"), values, dense, "the dense weights");
+    check_mask(part("mask"), mask, dense.size, context);
+    if (values.dtype != dense.dtype) refuse(part("values"), name(dense.dtype), name(values.dtype));
+    if (!values.layout.row_major()) refuse(part("values"), "elements one after the other", "another layout");
     if (on_cuda(context)) continue;  // counted there, see the back end
     const std::int64_t kept = count_ones(mask.words, word_count(mask.size));
-    if (packing.values.size != kept) refuse_values(part("values"), kept, packing.values.size);
+    if (values.size != kept) refuse_values(part("values"), kept, values.size);
   }
-  std::ranges::fill(results, Result{});
 }
 
-using Operation = void(const Context&, std::span<const Job>, std::span<Result>);
+/// An operation of a back end.
+template <class Job, class... More>
+using Operation = void(const Context&, std::span<const Job>, std::span<Result>, More...);
 
-/// One operation on each kind of device.
-struct Roads {
-  Operation* cpu;
-  Operation* cuda;
-};
-
-void run(const Roads& roads, const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  if (on_cuda(context)) return roads.cuda(context, jobs, results);
-  std::vector<Result> own;  // where the caller has no room for results
-  if (context.ticket || results.empty()) {
+/// Runs the operation of the context's device. What the CPU's fills goes to where the caller wants it.
+template <class Job, class... More>
+void run(Operation<Job, More...>* cpu, Operation<Job, More...>* cuda, const Context& context,
+         std::type_identity_t<std::span<const Job>> jobs, std::span<Result> results,
+         std::type_identity_t<More>... more) {
+  std::ranges::fill(results, Result{});
+  if (on_cuda(context)) return cuda(context, jobs, results, more...);
+  std::vector<Result> own;  // where the caller has no list of results
+  if (context.pending || results.empty()) {
     own.resize(jobs.size());
     results = own;
   }
-  roads.cpu(context, jobs, results);
-  if (context.ticket) TicketAccess::fill(*context.ticket, results);
-}
-
-template <Apply apply>
-void cpu_rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  cpu::rebuild(context, jobs, results, apply);
-}
-
-template <Apply apply>
-void cuda_rebuild(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  cuda::rebuild(context, jobs, results, apply);
+  cpu(context, jobs, results, more...);
+  if (context.pending) PendingResultsAccess::fill(*context.pending, results);
 }
 
 }  // namespace
 
-void build_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  check(context, jobs, results, Reads::rule);
-  run({cpu_rebuild<Apply::no>, cuda_rebuild<Apply::no>}, context, jobs, results);
+void build_masks(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results) {
+  check_rebuild(context, jobs, results);
+  run(cpu::build_masks, cuda::build_masks, context, jobs, results, Apply::no);
 }
 
-void rebuild_and_apply(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  check(context, jobs, results, Reads::rule);
-  run({cpu_rebuild<Apply::yes>, cuda_rebuild<Apply::yes>}, context, jobs, results);
+void rebuild_and_apply(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results) {
+  check_rebuild(context, jobs, results);
+  run(cpu::build_masks, cuda::build_masks, context, jobs, results, Apply::yes);
 }
 
-void apply_masks(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  check(context, jobs, results, Reads::mask);
-  run({cpu::apply_masks, cuda::apply_masks}, context, jobs, results);
+void masks_at(const Context& context, std::span<const RebuildJob> jobs, std::span<const Limit> limits,
+              std::span<Result> results, bool apply) {
+  check_rebuild(context, jobs, results);
+  check_limits(jobs, limits);
+  run(cpu::masks_at, cuda::masks_at, context, jobs, results, limits, apply ? Apply::yes : Apply::no);
 }
 
-void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  check(context, jobs, results, Reads::weights);
-  run({cpu::count_zeros, cuda::count_zeros}, context, jobs, results);
+void apply_masks(const Context& context, std::span<const ApplyJob> jobs, std::span<Result> results) {
+  check_apply(context, jobs, results);
+  run(cpu::apply_masks, cuda::apply_masks, context, jobs, results);
 }
 
-void pack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  check_packing(context, jobs, results, [](const Job& job) { return Packing{job.weights, job.out}; });
-  run({cpu::pack_weights, cuda::pack_weights}, context, jobs, results);
+void count_zeros(const Context& context, std::span<const TensorView> weights, std::span<Result> results) {
+  check_context(context);
+  check_results(weights.size(), results);
+  for (std::size_t j = 0; j < weights.size(); ++j) check_view(Part{{}, j, "weights"}, weights[j], context);
+  run(cpu::count_zeros, cuda::count_zeros, context, weights, results);
 }
 
-void unpack_weights(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  check_packing(context, jobs, results, [](const Job& job) { return Packing{job.out, job.weights}; });
-  run({cpu::unpack_weights, cuda::unpack_weights}, context, jobs, results);
+void pack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results) {
+  check_packing(context, jobs, results);
+  run(cpu::pack_weights, cuda::pack_weights, context, jobs, results);
+}
+
+void unpack_weights(const Context& context, std::span<const PackJob> jobs, std::span<Result> results) {
+  check_packing(context, jobs, results);
+  run(cpu::unpack_weights, cuda::unpack_weights, context, jobs, results);
 }
 
 float to_float32(double x) { return semantics::f32(x); }

@@ -11,7 +11,7 @@
 
 namespace prunecell {
 
-struct Ticket::State {
+struct PendingResults::State {
   std::vector<Result> results;  ///< of a call on the CPU
 
   Context context;  ///< of a call on a CUDA device
@@ -28,42 +28,35 @@ struct Ticket::State {
   }
 };
 
-Ticket::Ticket() : state_(std::make_unique<State>()) {}
-Ticket::Ticket(Ticket&&) noexcept = default;
-Ticket& Ticket::operator=(Ticket&&) noexcept = default;
-Ticket::~Ticket() = default;
+PendingResults::PendingResults() : state_(std::make_unique<State>()) {}
+PendingResults::PendingResults(PendingResults&&) noexcept = default;
+PendingResults& PendingResults::operator=(PendingResults&&) noexcept = default;
+PendingResults::~PendingResults() = default;
 
-void Ticket::reserve(Device device, std::size_t results) {
+void PendingResults::reserve(Device device, std::size_t results) {
   if (device.kind == Device::Kind::cuda) state_->reserve(device, results);
 }
 
-std::vector<Result> Ticket::wait() const {
+std::vector<Result> PendingResults::wait() const {
   if (state_->words.empty()) return state_->results;
   std::vector<cuda::Outcome> outcomes(state_->words.size());
   cuda::raise(cuda::plugin().read(state_->context, state_->outcomes(), outcomes));
   return results_of(outcomes, state_->words);
 }
 
-void TicketAccess::fill(Ticket& ticket, std::span<const Result> results) {
-  ticket.state_->words.clear();
-  ticket.state_->results.assign(results.begin(), results.end());
+void PendingResultsAccess::fill(PendingResults& pending, std::span<const Result> results) {
+  pending.state_->words.clear();
+  pending.state_->results.assign(results.begin(), results.end());
 }
 
-cuda::Outcome* TicketAccess::expect(Ticket& ticket, const Context& context, std::vector<JobWords> words) {
-  Ticket::State& state = *ticket.state_;
+cuda::Outcome* PendingResultsAccess::expect(PendingResults& pending, const Context& context,
+                                            std::vector<JobWords> words) {
+  PendingResults::State& state = *pending.state_;
   state.reserve(context.device, words.size());
   state.context = {.device = context.device, .stream = context.stream};
   state.words = std::move(words);
   state.results.clear();
   return state.outcomes();
-}
-
-std::vector<JobWords> words_of(std::span<const Job> jobs, std::span<const std::int64_t> values) {
-  std::vector<JobWords> out;
-  for (std::size_t j = 0; j < jobs.size(); ++j)
-    out.push_back(
-        {tensor_name(jobs[j].name, j), jobs[j].rule.threshold, jobs[j].rule.delta, values.empty() ? 0 : values[j]});
-  return out;
 }
 
 std::vector<Result> results_of(std::span<const cuda::Outcome> outcomes, std::span<const JobWords> words) {

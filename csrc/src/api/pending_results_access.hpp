@@ -1,4 +1,4 @@
-// How back ends put results into a ticket.
+// How back ends hand results to PendingResults.
 #pragma once
 
 #include <prunecell/pending_results.hpp>
@@ -15,21 +15,19 @@ namespace prunecell {
 /// What the words of an error need to know of a job after the call is over.
 struct JobWords {
   std::string name;  ///< "tensor 'conv1'", "tensor 3"
-  float threshold;
-  float delta;
-  std::int64_t values;  ///< packing: elements of the values
+  float threshold = 0, delta = 0;
+  std::int64_t values = 0;  ///< packing: elements of the values
 };
-std::vector<JobWords> words_of(std::span<const Job> jobs, std::span<const std::int64_t> values = {});
 
 /// The results of finished jobs. Throws the error of the first that failed.
 std::vector<Result> results_of(std::span<const cuda::Outcome> outcomes, std::span<const JobWords> words);
 
-struct TicketAccess {
+struct PendingResultsAccess {
   /// Results that are there already.
-  static void fill(Ticket& ticket, std::span<const Result> results);
+  static void fill(PendingResults& pending, std::span<const Result> results);
 
-  /// Device memory for the outcomes of a call, which the ticket waits for and words.
-  static cuda::Outcome* expect(Ticket& ticket, const Context& context, std::vector<JobWords> words);
+  /// Device memory for the outcomes of a call. wait() reads them, and words the errors.
+  static cuda::Outcome* expect(PendingResults& pending, const Context& context, std::vector<JobWords> words);
 };
 
 }  // namespace prunecell

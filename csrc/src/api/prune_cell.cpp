@@ -46,7 +46,7 @@ void PruneCell::initialize(const Context& context, std::span<const CellTensor> t
 void PruneCell::propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("propagate");
   check_tensors(context, tensors);
-  std::vector<Job> jobs;
+  std::vector<ApplyJob> jobs;
   for (std::size_t t = 0; t < tensors.size(); ++t) enforce(context, t, tensors[t], jobs);
   mask_all(context, jobs);
   ++idle_enforcements_;
@@ -55,7 +55,7 @@ void PruneCell::propagate(const Context& context, std::span<const CellTensor> te
 void PruneCell::back_propagate(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("back_propagate");
   check_count(tensors);
-  std::vector<Job> jobs;
+  std::vector<ApplyJob> jobs;
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     const TensorView& gradient = tensors[t].gradient;
     if (tensors_[t].dropped || !gradient.data) continue;
@@ -78,7 +78,8 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
   prunecell::end_epoch(context, {&call, 1});
 }
 
-void PruneCell::enforce(const Context& context, std::size_t tensor, const CellTensor& memory, std::vector<Job>& jobs) {
+void PruneCell::enforce(const Context& context, std::size_t tensor, const CellTensor& memory,
+                        std::vector<ApplyJob>& jobs) {
   const Tensor& known = tensors_[tensor];
   if (known.dropped) return;
   const bool in_place = parameters().in_place;
@@ -97,10 +98,10 @@ void PruneCell::move_mask(std::size_t tensor, Device device) {
   if (mask) mask->move(device);
 }
 
-void PruneCell::wait() const {
+void PruneCell::wait() {
   if (!pending_) return;
   try {
-    const std::vector<Result> results = pending_->ticket->wait();
+    const std::vector<Result> results = pending_->results->wait();
     for (std::size_t e = 0; e < pending_->entries.size(); ++e)
       tensors_[pending_->entries[e].tensor].figures.take(results[pending_->first + e]);
     news_ = true;
@@ -112,7 +113,7 @@ void PruneCell::wait() const {
   pending_.reset();
 }
 
-void PruneCell::take_back(const Pending& pending) const {
+void PruneCell::take_back(const Pending& pending) {
   schedule_ = pending.schedule;
   for (const Pending::Entry& entry : pending.entries) {
     Tensor& tensor = tensors_[entry.tensor];
@@ -123,7 +124,7 @@ void PruneCell::take_back(const Pending& pending) const {
 }
 
 const Figures& PruneCell::figures(std::size_t tensor) const {
-  wait();
+  require_resolved("figures");
   return at(tensor).figures;
 }
 
@@ -142,7 +143,7 @@ void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
 }
 
 CellState PruneCell::save() const {
-  wait();
+  require_resolved("save");
   CellState state{.parameters = parameters(),
                   .current = schedule_.current(),
                   .rises = schedule_.rises(),
@@ -232,6 +233,10 @@ std::string PruneCell::name_of(std::size_t tensor) const {
 
 void PruneCell::require_initialized(const char* call) const {
   if (!initialized()) throw WrongState(std::string(call) + ": the cell is not initialized, call initialize first");
+}
+
+void PruneCell::require_resolved(const char* call) const {
+  if (pending_) throw WrongState(std::string(call) + ": the results of a rebuild are pending, call wait first");
 }
 
 void PruneCell::check_count(std::span<const CellTensor> tensors) const {

@@ -50,6 +50,16 @@ void validate(const Parameters& p) {
   check_share("gamma", p.gamma);
 }
 
+Rule rule_of(const Parameters& parameters, float threshold, std::uint64_t seed, std::uint32_t tensor,
+             std::uint32_t rise) {
+  switch (parameters.filler) {
+    case Filler::none: break;
+    case Filler::random: return Random{threshold, seed, tensor, rise};
+    case Filler::iter_nonstruct: return IterNonStruct{threshold, semantics::f32(parameters.delta), parameters.ties};
+  }
+  return None{};
+}
+
 std::vector<std::string> differences(const Parameters& theirs, const Parameters& ours) {
   std::vector<std::string> out;
   const auto compare = [&](const char* parameter, const auto& a, const auto& b, auto text) {

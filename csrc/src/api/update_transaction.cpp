@@ -1,3 +1,5 @@
+// A change of masks is planned, executed and committed: plans copy the schedules and collect jobs, one call of the
+// operations decides all masks and then writes, and only then do the cells take over what came out.
 #include <prunecell/pending_results.hpp>
 #include <prunecell/prune_cell.hpp>
 
@@ -9,199 +11,202 @@
 
 namespace prunecell {
 
-// A change of masks is planned, executed and committed: the plan copies the schedule and collects jobs, one call
-// of the operations decides all levels and then writes, and only then do the cells take over what came out.
-class CellPlan {
- public:
-  /// `due`: tensors are to be rebuilt. Otherwise there may be none: nothing is enforced then.
-  CellPlan(const Context& context, const CellCall& call, Schedule next, bool due)
-      : cell_(*call.cell), tensors_(call.tensors), device_(context.device), next_(std::move(next)) {
-    check_context(context);
-    if (due || !tensors_.empty()) cell_.check_tensors(context, tensors_);
-  }
+// The plan of one cell
 
-  /// Tensor `t` gets a mask at the threshold of the next schedule, the first one or one more.
-  void rebuild(std::size_t t, bool first) {
-    const Parameters& parameters = cell_.parameters();
-    PruneCell::Tensor& tensor = cell_.tensors_[t];
-    if (tensor.dropped) return;
-    Entry entry{t, {}};
-    cell_.move_mask(t, device_);
-    if (parameters.mode == Mode::identity) {
-      enforce(t);
-    } else {
-      if (!tensor.mask) entry.fresh.emplace(tensor.shape, device_);
-      const MaskView mask = (entry.fresh ? *entry.fresh : *tensor.mask).view();
-      // Out of place, IterNonStruct starts from the full-precision weights: what was pruned can come back.
-      const bool only_adds = !first && (parameters.in_place || parameters.filler != Filler::iter_nonstruct);
-      jobs_.push_back(
-          {.weights = tensors_[t].weights,
-           .out = parameters.in_place ? TensorView{} : tensors_[t].pruned,
-           .mask = mask,
-           .old = only_adds ? mask : MaskView{},
-           .fallback = first ? MaskView{} : mask,
-           .mask_is_new = entry.fresh.has_value(),
-           .rule = {.filler = parameters.filler,
-                    .threshold = next_.current(),
-                    .delta = to_float32(parameters.delta),
-                    .seed = tensor.name.empty() ? parameters.seed : derive_seed(parameters.seed, tensor.name),
-                    .tensor = std::uint32_t(t),
-                    .rise = std::uint32_t(next_.rises()),
-                    .ties = parameters.ties},
-           .name = tensor.name});
-    }
-    entries_.push_back(std::move(entry));
-  }
+PlannedUpdate PruneCell::plan_initialize(const Context& context, std::span<const CellTensor> tensors, bool reset) {
+  wait();
+  PlannedUpdate plan{.schedule = reset ? Schedule(parameters()) : schedule_};
+  if (!reset && initialized()) return plan;
+  check_context(context);
+  check_tensors(context, tensors);
+  for (std::size_t t = 0; t < tensors.size(); ++t)
+    if (reset || !tensors_[t].initialized) plan_rebuild(plan, context, tensors[t], t, true);
+  return plan;
+}
 
-  /// The mask of tensor `t` stays, and is enforced once the others are there.
-  void enforce(std::size_t t) { enforced_.push_back(t); }
+PlannedUpdate PruneCell::plan_update(const Context& context, std::span<const CellTensor> tensors,
+                                     std::int64_t batch_size) {
+  require_initialized("update");
+  Schedule next = schedule_;
+  const bool rises = next.update(batch_size);
+  return plan_drive(context, tensors, next, rises);
+}
 
-  const std::vector<Job>& jobs() const { return jobs_; }
+PlannedUpdate PruneCell::plan_end_epoch(const Context& context, std::span<const CellTensor> tensors) {
+  require_initialized("end_epoch");
+  Schedule next = schedule_;
+  const bool rises = next.end_epoch();
+  return plan_drive(context, tensors, next, rises);
+}
 
-  /// Takes over the masks and the schedule; `results` are those of the jobs.
-  void commit(std::span<const Result> results) {
-    take_over();
-    for (std::size_t e = 0; e < results.size(); ++e) figures(e).take(results[e]);
-    if (!results.empty()) cell_.news_ = true;
-  }
-
-  /// The same where the results, from number `first` on, stay in a ticket until somebody asks for them.
-  void commit(std::shared_ptr<const Ticket> ticket, std::size_t first) {
-    PruneCell::Pending pending{std::move(ticket), first, cell_.schedule_, {}};
-    for (const Entry& entry : entries_) {
-      const PruneCell::Tensor& tensor = cell_.tensors_[entry.tensor];
-      pending.entries.push_back({entry.tensor, tensor.figures, tensor.initialized, entry.fresh.has_value()});
-    }
-    take_over();
-    if (!jobs_.empty()) cell_.pending_ = std::move(pending);
-  }
-
-  /// The jobs that enforce the masks that stay.
-  void add_enforcing(const Context& context, std::vector<Job>& jobs) {
-    for (const std::size_t t : enforced_) cell_.enforce(context, t, tensors_[t], jobs);
-  }
-
- private:
-  struct Entry {
-    std::size_t tensor;
-    std::optional<Mask> fresh;
-  };
-
-  Figures& figures(std::size_t entry) { return cell_.tensors_[entries_[entry].tensor].figures; }
-
-  void take_over() {
-    cell_.schedule_ = next_;
-    for (Entry& entry : entries_) {
-      PruneCell::Tensor& tensor = cell_.tensors_[entry.tensor];
-      tensor.initialized = true;
-      tensor.figures.size = element_count(tensor.shape);
-      if (cell_.parameters().mode == Mode::identity) continue;
-      if (entry.fresh) tensor.mask.emplace(std::move(*entry.fresh));
-      tensor.figures.asked = next_.current();
-    }
-  }
-
-  PruneCell& cell_;
-  std::span<const CellTensor> tensors_;
-  Device device_;
-  Schedule next_;
-  std::vector<Entry> entries_;
-  std::vector<Job> jobs_;  ///< one per entry, or none in mode Identity
-  std::vector<std::size_t> enforced_;
-};
-
-namespace {
-
-void execute(const Context& context, std::vector<CellPlan>& plans) {
-  std::vector<Job> jobs;
-  for (const CellPlan& plan : plans) jobs.insert(jobs.end(), plan.jobs().begin(), plan.jobs().end());
-  // On the CPU the ticket has the results at once, and a failure has thrown before anything is committed.
-  const bool later = context.device.kind != Device::Kind::cpu;
-  std::shared_ptr<Ticket> ticket;
-  std::vector<Result> results;
-  if (!jobs.empty()) {
-    ticket = std::make_shared<Ticket>();
-    Context with_ticket = context;
-    with_ticket.ticket = ticket.get();
-    rebuild_and_apply(with_ticket, jobs, {});
-    if (!later) results = ticket->wait();
-  }
-  std::size_t first = 0;
-  for (CellPlan& plan : plans) {
-    if (later)
-      plan.commit(ticket, first);
+PlannedUpdate PruneCell::plan_drive(const Context& context, std::span<const CellTensor> tensors, Schedule next,
+                                    bool rises) {
+  const bool again = !rises && tries_again();
+  if (rises) wait();  // a rise builds on what the last one came to
+  PlannedUpdate plan{.schedule = next, .drives = true};
+  check_context(context);
+  if (rises || again || !tensors.empty()) check_tensors(context, tensors);
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    if (rises || (again && tensors_[t].figures.tied))
+      plan_rebuild(plan, context, tensors[t], t, false);
     else
-      plan.commit(std::span(results).subspan(first, plan.jobs().size()));
-    first += plan.jobs().size();
+      plan.enforced.push_back(t);
   }
-  jobs.clear();
-  for (CellPlan& plan : plans) plan.add_enforcing(context, jobs);
-  mask_all(context, jobs);
+  return plan;
 }
 
-void check_distinct(std::span<const CellCall> calls) {
-  std::vector<const PruneCell*> cells;
-  for (const CellCall& call : calls) cells.push_back(call.cell);
-  std::ranges::sort(cells);
-  if (std::ranges::adjacent_find(cells) != cells.end()) throw InvalidArgument("calls: a cell is listed twice");
-}
-
-/// `drive` moves the schedule on and says whether the masks are to be rebuilt.
-template <class Drive>
-void drive_all(const Context& context, std::span<const CellCall> calls, Drive&& drive) {
-  check_distinct(calls);
-  std::vector<CellPlan> plans;
-  plans.reserve(calls.size());
-  for (const CellCall& call : calls) {
-    Schedule next = call.cell->schedule();
-    const bool rises = drive(next), again = !rises && call.cell->tries_again();
-    if (rises) call.cell->wait();  // a rise builds on what the last one came to
-    CellPlan& plan = plans.emplace_back(context, call, next, rises || again);
-    for (std::size_t t = 0; t < call.tensors.size(); ++t) {
-      if (rises || (again && call.cell->known_figures(t).tied))
-        plan.rebuild(t, false);
-      else
-        plan.enforce(t);
-    }
+/// Plans a mask at the threshold of the plan's schedule, the first one of the tensor or one more.
+void PruneCell::plan_rebuild(PlannedUpdate& plan, const Context& context, const CellTensor& memory, std::size_t number,
+                             bool first) {
+  const Tensor& tensor = tensors_[number];
+  if (tensor.dropped) return;
+  move_mask(number, context.device);
+  PlannedUpdate::Rebuilt& rebuilt = plan.rebuilt.emplace_back(number, std::nullopt);
+  if (parameters().mode == Mode::identity) {
+    plan.enforced.push_back(number);
+    return;
   }
-  execute(context, plans);
+  if (!tensor.mask) rebuilt.first_mask.emplace(tensor.shape, context.device);
+  const MaskView mask = (rebuilt.first_mask ? *rebuilt.first_mask : *tensor.mask).view();
+  // Out of place, IterNonStruct starts from the full-precision weights: what was pruned can come back.
+  const bool only_adds = !first && (parameters().in_place || parameters().filler != Filler::iter_nonstruct);
+  const std::uint64_t seed = tensor.name.empty() ? parameters().seed : derive_seed(parameters().seed, tensor.name);
+  plan.jobs.push_back({.weights = memory.weights,
+                       .pruned = parameters().in_place ? TensorView{} : memory.pruned,
+                       .mask = mask,
+                       .old = only_adds ? mask : MaskView{},
+                       .fallback = first ? MaskView{} : mask,
+                       .mask_is_new = rebuilt.first_mask.has_value(),
+                       .rule = rule_of(parameters(), plan.schedule.current(), seed, std::uint32_t(number),
+                                       std::uint32_t(plan.schedule.rises())),
+                       .name = tensor.name});
 }
 
-}  // namespace
+void PruneCell::commit(PlannedUpdate& plan, std::span<const Result> results) {
+  take_over(plan);
+  for (std::size_t r = 0; r < results.size(); ++r) tensors_[plan.rebuilt[r].tensor].figures.take(results[r]);
+  if (!results.empty()) news_ = true;
+}
 
-bool PruneCell::due(std::int64_t batch_size) const { return Schedule(schedule_).update(batch_size) || tries_again(); }
+void PruneCell::commit(PlannedUpdate& plan, std::shared_ptr<const PendingResults> results, std::size_t first) {
+  Pending pending{std::move(results), first, schedule_, {}};
+  for (const auto& [number, first_mask] : plan.rebuilt) {
+    const Tensor& tensor = tensors_[number];
+    pending.entries.push_back({number, tensor.figures, tensor.initialized, first_mask.has_value()});
+  }
+  take_over(plan);
+  if (!plan.jobs.empty()) pending_ = std::move(pending);
+}
 
-bool PruneCell::tries_again() const {
+void PruneCell::take_over(PlannedUpdate& plan) {
+  schedule_ = plan.schedule;
+  if (plan.drives) idle_enforcements_ = 0;
+  for (auto& [number, first_mask] : plan.rebuilt) {
+    Tensor& tensor = tensors_[number];
+    tensor.initialized = true;
+    tensor.figures.size = element_count(tensor.shape);
+    if (parameters().mode == Mode::identity) continue;
+    if (first_mask) tensor.mask.emplace(std::move(*first_mask));
+    tensor.figures.asked = plan.schedule.current();
+  }
+}
+
+bool PruneCell::due(std::int64_t batch_size) { return Schedule(schedule_).update(batch_size) || tries_again(); }
+
+/// Whether masks that Ties::keep left alone are to be tried again although no rise is to come.
+bool PruneCell::tries_again() {
   if (parameters().ties != Ties::keep || !schedule_.ended()) return false;
   wait();
   return std::ranges::any_of(tensors_, [](const Tensor& tensor) { return tensor.figures.tied && !tensor.dropped; });
 }
 
-void initialize(const Context& context, std::span<const CellCall> calls, bool reset) {
-  check_distinct(calls);
-  std::vector<CellPlan> plans;
-  plans.reserve(calls.size());
-  for (const CellCall& call : calls) {
-    PruneCell& cell = *call.cell;
-    cell.wait();
-    if (!reset && cell.initialized()) continue;
-    CellPlan& plan = plans.emplace_back(context, call, reset ? Schedule(cell.parameters()) : cell.schedule(), true);
-    for (std::size_t t = 0; t < call.tensors.size(); ++t)
-      if (reset || !cell.tensors_[t].initialized) plan.rebuild(t, true);
+// All cells of a call
+
+namespace {
+
+/// Mask updates of many cells, all made or none.
+class UpdateTransaction {
+ public:
+  explicit UpdateTransaction(const Context& context) : context_(context) {}
+
+  void add(const CellCall& call, PlannedUpdate plan) { planned_.push_back({call, std::move(plan)}); }
+
+  void execute() {
+    std::vector<RebuildJob> jobs;
+    for (const auto& [call, plan] : planned_) jobs.insert(jobs.end(), plan.jobs.begin(), plan.jobs.end());
+    if (context_.device.kind == Device::Kind::cpu)
+      commit_at_once(jobs);
+    else
+      commit_pending(jobs);
+    std::vector<ApplyJob> enforcing;
+    for (const auto& [call, plan] : planned_)
+      for (const std::size_t t : plan.enforced) call.cell->enforce(context_, t, call.tensors[t], enforcing);
+    mask_all(context_, enforcing);
   }
-  execute(context, plans);
+
+ private:
+  struct Planned {
+    CellCall call;
+    PlannedUpdate plan;
+  };
+
+  void commit_at_once(std::span<const RebuildJob> jobs) {
+    std::vector<Result> results(jobs.size());
+    Context context = context_;
+    context.pending = nullptr;
+    if (!jobs.empty()) rebuild_and_apply(context, jobs, results);
+    std::span<const Result> rest = results;
+    for (auto& [call, plan] : planned_) {
+      const std::size_t count = plan.jobs.size();
+      call.cell->commit(plan, rest.first(count));
+      rest = rest.subspan(count);
+    }
+  }
+
+  /// The results stay on the device until somebody asks for them.
+  void commit_pending(std::span<const RebuildJob> jobs) {
+    const auto results = std::make_shared<PendingResults>();
+    Context context = context_;
+    context.pending = results.get();
+    if (!jobs.empty()) rebuild_and_apply(context, jobs, {});
+    std::size_t first = 0;
+    for (auto& [call, plan] : planned_) {
+      const std::size_t count = plan.jobs.size();
+      call.cell->commit(plan, results, first);
+      first += count;
+    }
+  }
+
+  const Context& context_;
+  std::vector<Planned> planned_;
+};
+
+/// plan(call) gives the plan of one cell.
+template <class Plan>
+void transact(const Context& context, std::span<const CellCall> calls, Plan&& plan) {
+  std::vector<const PruneCell*> cells;
+  for (const CellCall& call : calls) cells.push_back(call.cell);
+  std::ranges::sort(cells);
+  if (std::ranges::adjacent_find(cells) != cells.end()) throw InvalidArgument("calls: a cell is listed twice");
+  UpdateTransaction transaction(context);
+  for (const CellCall& call : calls) transaction.add(call, plan(call));
+  transaction.execute();
+}
+
+}  // namespace
+
+void initialize(const Context& context, std::span<const CellCall> calls, bool reset) {
+  transact(context, calls,
+           [&](const CellCall& call) { return call.cell->plan_initialize(context, call.tensors, reset); });
 }
 
 void update(const Context& context, std::span<const CellCall> calls, std::int64_t batch_size) {
-  for (const CellCall& call : calls) call.cell->require_initialized("update");
-  drive_all(context, calls, [&](Schedule& next) { return next.update(batch_size); });
-  for (const CellCall& call : calls) call.cell->idle_enforcements_ = 0;
+  transact(context, calls,
+           [&](const CellCall& call) { return call.cell->plan_update(context, call.tensors, batch_size); });
 }
 
 void end_epoch(const Context& context, std::span<const CellCall> calls) {
-  for (const CellCall& call : calls) call.cell->require_initialized("end_epoch");
-  drive_all(context, calls, [](Schedule& next) { return next.end_epoch(); });
-  for (const CellCall& call : calls) call.cell->idle_enforcements_ = 0;
+  transact(context, calls, [&](const CellCall& call) { return call.cell->plan_end_epoch(context, call.tensors); });
 }
 
 }  // namespace prunecell

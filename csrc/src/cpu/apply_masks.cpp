@@ -5,7 +5,7 @@
 
 namespace prunecell::cpu {
 
-bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
+bool select_tile(const ApplyJob& job, const Tile& tile, Scratch& scratch) {
   const std::uint32_t* words = job.mask.words + tile.first / 32;
   const int size = by_size(job.weights.dtype);
   void* weights = read_tile(job.weights, tile.first, tile.size, scratch.weights);
@@ -23,25 +23,13 @@ bool select_tile(const Job& job, const Tile& tile, Scratch& scratch) {
   return !job.out.data;
 }
 
-void apply_masks(const Context& context, std::span<const Job> given, std::span<Result> results) {
-  const InMemoryOrder in_order(context, given, &Job::mask);
-  const std::span<const Job> jobs = in_order.jobs();
-  for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch& scratch) {
-    const Job& job = jobs[tile.job];
+void apply_masks(const Context& context, std::span<const ApplyJob> given, std::span<Result> results) {
+  const ApplyInMemoryOrder in_order(context, given);
+  const std::span<const ApplyJob> jobs = in_order.jobs();
+  for_each_tile(context, arrays_of(jobs, &ApplyJob::weights), results, [&](const Tile& tile, Scratch& scratch) {
+    const ApplyJob& job = jobs[tile.job];
     const std::int64_t ones = count_ones(job.mask.words + tile.first / 32, word_count(tile.size));
     return TileResult{.zeros = tile.size - ones, .changed = select_tile(job, tile, scratch)};
-  });
-}
-
-void count_zeros(const Context& context, std::span<const Job> jobs, std::span<Result> results) {
-  for_each_tile(context, arrays_of(jobs, &Job::weights), results, [&](const Tile& tile, Scratch&) {
-    const TensorView& weights = jobs[tile.job].weights;
-    const void* items = item_at(weights, tile.first);  // zeros count wherever they lie
-    std::uint32_t above[tile_size / 32];
-    ListedTile nothing;
-    const auto classify = kernels().classify[int(List::nothing)][int(weights.dtype)];
-    const SideCounts sides = classify(items, nullptr, tile.size, {0, 0, 0}, nullptr, above, nothing);
-    return TileResult{.zeros = tile.size - sides.above};
   });
 }
 

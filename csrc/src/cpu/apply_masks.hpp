@@ -1,4 +1,4 @@
-// Running a pass over all tiles of all jobs, and the select that such a pass may end with.
+// One pass over all tiles of all jobs, and the select that it may end with.
 #pragma once
 
 #include "api/bits.hpp"
@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -23,22 +24,23 @@ struct Scratch {
   TileBuffer weights, otherwise, out;
 };
 
-/// What a pass adds to the results of a job.
+/// What a tile adds to the result of its job.
 struct alignas(thread_alignment) TileResult {
   std::int64_t zeros = 0;
   bool changed = false;
 };
 
 /// Applies the mask, as it stands, to one tile. Returns whether a weight in place was not masked yet.
-bool select_tile(const Job& job, const Tile& tile, Scratch& scratch);
+bool select_tile(const ApplyJob& job, const Tile& tile, Scratch& scratch);
 
 /// One tensor of each job. Cut into pages of the widest type, but into whole tiles where some are to be gathered or
-/// scattered, which takes the longer the smaller they are.
-inline Arrays arrays_of(std::span<const Job> jobs, TensorView Job::*tensor) {
+/// scattered, which takes the longer the smaller they are. `tensor`: from a job to its TensorView.
+template <class Job, class Tensor>
+Arrays arrays_of(std::span<const Job> jobs, Tensor&& tensor) {
   Arrays arrays{.page = tile_size};
   bool in_order = true;
   for (const Job& job : jobs) {
-    const TensorView& view = job.*tensor;
+    const TensorView& view = std::invoke(tensor, job);
     arrays.sizes.push_back(view.size);
     arrays.page = std::min(arrays.page, page_of(view.dtype));
     in_order &= view.layout.row_major();
@@ -54,7 +56,7 @@ void for_each_tile(const Context& context, Arrays arrays, std::span<Result> resu
   const TileList tiles(std::move(arrays));
   const int threads = tiles.threads(context.threads);
   const auto scratch = std::make_unique_for_overwrite<Scratch[]>(std::size_t(threads));
-  std::vector<TileResult> sums{std::size_t(threads), TileResult{}};  // of a thread's current job
+  std::vector<TileResult> sums{std::size_t(threads), TileResult{}};  // for the current job of each thread
   tiles.run(
       threads,
       [&](const Tile& tile, int thread) {

@@ -3,14 +3,15 @@
 // their own: what one writes, the next sees, and no block waits for another.
 #include "cuda/device/decide.cuh"
 #include "cuda/host/steps.hpp"
+#include "semantics/uniform_bracket.hpp"
 
 namespace prunecell::cuda {
 namespace {
 
-/// Counts what the old masks of Random jobs prune.
+/// Counts what old masks prune, where those weights are not ranked.
 __global__ void count_old_zeros(Batch batch) {
   for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
-    if (job.filler != Filler::random || !job.old) return;
+    if (!job.selection.draws_numbers() || !job.old) return;
     unsigned long long zeros = 0;
     for_each_lane<32>(begin, end, [&](std::int64_t first, int count) {
       zeros += unsigned(count - __popc(kept_bits(job.old, first, count)));
@@ -20,7 +21,7 @@ __global__ void count_old_zeros(Batch batch) {
 }
 
 /// Keys of a strided sample, counted over the whole range, bracket the level. All threads of the block call it.
-__device__ KeyBracket predict_magnitude(const DeviceJob& job, const KeyBracket& whole, std::int64_t wanted) {
+__device__ KeyBracket predict_magnitude(const DeviceJob& job, const KeyBracket& whole, std::int64_t rank) {
   __shared__ unsigned int buckets[KeyBracket::buckets];
   __syncthreads();
   for (unsigned b = threadIdx.x; b < KeyBracket::buckets; b += Policy::block_threads) buckets[b] = 0;
@@ -37,7 +38,8 @@ __device__ KeyBracket predict_magnitude(const DeviceJob& job, const KeyBracket& 
     });
   }
   __syncthreads();
-  const Quantile share = quantile(double(wanted) / double(n), double(draws));
+  const semantics::Quantile share =
+      semantics::quantile(double(rank) / double(n), double(draws), Policy::sample_deviations);
   const auto low = std::int64_t(share.low * double(draws)), high = std::int64_t(share.high * double(draws)) + 1;
   KeyBracket bracket = whole;
   Narrowed at;
@@ -52,19 +54,19 @@ __device__ Search begin(const DeviceJob& job, std::int64_t old_zeros) {
   search.old_zeros = std::uint64_t(old_zeros);
   search.state = Search::State::keep_old;
   search.tie_end = job.size;
-  if (job.size == 0 || job.filler == Filler::none) return search;
-  search.wanted = job.need - old_zeros;
-  if (job.filler == Filler::random) {
-    if (search.wanted <= 0) return search;
+  if (job.size == 0 || job.selection.keys == Selection::Keys::none) return search;
+  search.rank = job.need - old_zeros;
+  if (job.selection.draws_numbers()) {
+    if (search.rank <= 0) return search;
     if (job.need == job.size) {
       search.state = Search::State::prune_all;
       return search;
     }
     search.whole = {0, UINT32_MAX};
-    search.bracket = predict_random(search.wanted, job.size - old_zeros);
+    search.bracket = semantics::uniform_bracket(search.rank, job.size - old_zeros);
   } else {
-    search.whole = {0, semantics::limit_key(job.delta, semantics::max_level)};
-    if (search.wanted == 0) {  // level 0: exact zeros
+    search.whole = {0, semantics::limit_key(job.selection.delta, semantics::max_level)};
+    if (search.rank == 0) {  // level 0: exact zeros
       search.state = Search::State::prune_up_to;
       return search;
     }
@@ -78,12 +80,12 @@ __global__ void begin_searches(Batch batch) {
   for (int number = int(blockIdx.x); number < batch.count; number += int(gridDim.x)) {
     const DeviceJob& job = batch.jobs[number];
     Search search = begin(job, std::int64_t(batch.searches[number].old_zeros));
-    if (search.state == Search::State::searching && job.filler == Filler::iter_nonstruct)
-      search.bracket = predict_magnitude(job, search.whole, search.wanted);
+    if (search.state == Search::State::searching && job.selection.ranks_magnitudes())
+      search.bracket = predict_magnitude(job, search.whole, search.rank);
     __syncthreads();  // all threads have read old_zeros
     if (threadIdx.x != 0) continue;
     batch.searches[number] = search;
-    if (job.filler != Filler::none) batch.outcomes[number].result.need = job.need;
+    if (job.selection.keys != Selection::Keys::none) batch.outcomes[number].result.need = job.need;
   }
 }
 
@@ -117,8 +119,8 @@ class BucketCounter {
   unsigned int run_ = 0, below_ = 0;
 };
 
-/// Elements that the old mask prunes are no candidates.
-__device__ void count_random(const DeviceJob& job, std::int64_t begin, std::int64_t end, BucketCounter& counter) {
+/// Elements that the old mask prunes are not ranked.
+__device__ void count_numbers(const DeviceJob& job, std::int64_t begin, std::int64_t end, BucketCounter& counter) {
   for_each_lane<4>(begin, end, [&](std::int64_t first, int count) {
     const LaneKeys<4> keys = random_keys<4>(job, first);
     const std::uint32_t kept = kept_bits(job.old, first, count);
@@ -137,8 +139,8 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
     for (unsigned b = threadIdx.x; b < KeyBracket::buckets; b += Policy::block_threads) buckets[b] = 0;
     __syncthreads();
     BucketCounter counter(buckets, search.bracket);
-    if (job.filler == Filler::random)
-      count_random(job, begin, end, counter);
+    if (job.selection.draws_numbers())
+      count_numbers(job, begin, end, counter);
     else
       for_each_magnitude(job, begin, end, [&](std::uint32_t key) { counter.add(key); });
     counter.flush();
@@ -159,7 +161,7 @@ __global__ void narrow_brackets(Batch batch) {
     const KeyBracket bracket = search.bracket, whole = search.whole;
     DeviceCounts& counts = batch.counts[number];
     Narrowed narrowed;
-    const bool inside = narrow_by_block(bracket, counts.bucket, std::int64_t(counts.below), search.wanted, narrowed);
+    const bool inside = narrow_by_block(bracket, counts.bucket, std::int64_t(counts.below), search.rank, narrowed);
     for (unsigned b = threadIdx.x; b < KeyBracket::buckets; b += Policy::block_threads) counts.bucket[b] = 0;
     if (threadIdx.x != 0) continue;
     counts.below = 0;
@@ -176,7 +178,7 @@ __global__ void narrow_brackets(Batch batch) {
   }
 }
 
-/// Of the kept elements whose Random key is the limit, the first `ties` go: finds the index behind the last of them.
+/// The first `ties` of the elements whose number is the limit go: finds the index of the first that stays.
 /// Two elements share a key once in 2^32 pairs, so that one block scanning its tensor in order is rare.
 __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks) settle_ties(Batch batch) {
   for (int number = int(blockIdx.x); number < batch.count; number += int(gridDim.x)) {
@@ -201,7 +203,7 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
   }
 }
 
-/// What the weights are within the last level and beyond it, for jobs that ask.
+/// Counts the weights within the last level and beyond it, for jobs that ask.
 __global__ void take_census(Batch batch) {
   for_each_run(batch, [&](int number, const DeviceJob& job, std::int64_t begin, std::int64_t end) {
     const Search& search = batch.searches[number];
@@ -225,6 +227,20 @@ __global__ void take_census(Batch batch) {
   });
 }
 
+/// Decisions by limits that are known.
+__global__ void take_limits(Batch batch) {
+  for (int number = int(blockIdx.x); number < batch.count; number += int(gridDim.x)) {
+    const DeviceJob& job = batch.jobs[number];
+    if (threadIdx.x != 0) continue;
+    Search& search = batch.searches[number];
+    const bool ranks = job.selection.keys != Selection::Keys::none;
+    search.state = ranks ? Search::State::prune_up_to : Search::State::keep_old;
+    search.limit = job.limit.key;
+    search.tie_end = job.limit.tie_end;
+    if (job.selection.ranks_magnitudes()) batch.outcomes[number].result.limit = reinterpret<float>(job.limit.key);
+  }
+}
+
 /// Rounds that settle any search: three narrow 2^32 keys to one by 11 bits each, and the first may be lost to a
 /// prediction that missed.
 constexpr int max_rounds = 4;
@@ -240,6 +256,10 @@ void search(const Session& session) {
   }
   session.launch(settle_ties, std::int64_t(session.batch().count), session.batch());
   session.launch(take_census, session.batch().tiles, session.batch());
+}
+
+void decide_at_limits(const Session& session) {
+  session.launch(take_limits, std::int64_t(session.batch().count), session.batch());
 }
 
 void count_round(const Session& session) {

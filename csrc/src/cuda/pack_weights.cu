@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
     with_item_bits(job.dtype, [&](auto zero) {
       using Bits = decltype(zero);
       const auto body = [&](std::int64_t first, int count, std::uint32_t kept, std::int64_t value) {
-        unsigned char* values = (packing ? job.out : job.weights).data + value * std::int64_t(sizeof(Bits));
+        unsigned char* values = job.out.data + value * std::int64_t(sizeof(Bits));
         Lane<Bits> lane = {};
         if constexpr (packing) lane = load<Bits>(job.weights, job.size, first, count);
 #pragma unroll
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(Policy::block_threads, Policy::resident_blocks
             lane.item[i] = load_item<Bits>(values);
           values += sizeof(Bits);
         }
-        if constexpr (!packing) store(job.out, first, count, lane);
+        if constexpr (!packing) store(job.weights, first, count, lane);
       };
       for_each_packed_lane<Bits>(batch, job, begin, tile, word_starts, body);
     });

@@ -1,5 +1,4 @@
-// Selecting the need-th smallest of many 32-bit keys by rounds of counting. Both fillers decide by it:
-// IterNonStruct over magnitudes, Random over its numbers.
+// Selecting the k-th smallest of many 32-bit keys by rounds of counting.
 #pragma once
 
 #include "semantics/host_device.hpp"
@@ -7,11 +6,12 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 
 namespace prunecell {
 
-/// Keys still in question, both ends included, cut into at most `buckets` ranges of 2^shift keys.
+/// Keys that may decide, both ends included, cut into at most `buckets` ranges of 2^shift keys.
 struct KeyBracket {
   static constexpr std::uint32_t buckets = 2048;
   static constexpr int bucket_bits = 11;
@@ -33,6 +33,8 @@ struct KeyBracket {
 struct KeyCounts {
   std::int64_t below = 0;  ///< keys < first
   std::array<std::int64_t, KeyBracket::buckets> bucket = {};
+
+  std::int64_t total() const { return std::accumulate(bucket.begin(), bucket.end(), below); }
 };
 
 struct Narrowed {
@@ -41,16 +43,16 @@ struct Narrowed {
   std::int64_t inside;  ///< keys in it
 };
 
-/// Of the buckets from `begin` to `end`, with `below` keys before them, the one that holds the need-th smallest key.
-/// False where none of them does.
+/// Finds the bucket from `begin` to `end`, with `below` keys before them, that holds the rank-th smallest key. False
+/// where none of them does.
 template <class Count>
 PRUNECELL_HOST_DEVICE inline bool narrow_among(const KeyBracket& bracket, const Count* counts, std::uint32_t begin,
-                                               std::uint32_t end, std::int64_t below, std::int64_t need,
+                                               std::uint32_t end, std::int64_t below, std::int64_t rank,
                                                Narrowed& found) {
-  if (below >= need) return false;
+  if (below >= rank) return false;
   for (std::uint32_t index = begin; index < end; ++index) {
     const auto count = std::int64_t(counts[index]);
-    if (below + count >= need) {
+    if (below + count >= rank) {
       found = {bracket.bucket(index), below, count};
       return true;
     }
@@ -59,11 +61,11 @@ PRUNECELL_HOST_DEVICE inline bool narrow_among(const KeyBracket& bracket, const 
   return false;
 }
 
-/// The bucket that holds the need-th smallest key, or nothing where that key lies outside the bracket.
-inline std::optional<Narrowed> narrow(const KeyBracket& bracket, const KeyCounts& counts, std::int64_t need) {
+/// The bucket that holds the rank-th smallest key, or nothing where that key lies outside the bracket.
+inline std::optional<Narrowed> narrow(const KeyBracket& bracket, const KeyCounts& counts, std::int64_t rank) {
   const std::uint32_t used = (bracket.last - bracket.first) >> bracket.shift();
   Narrowed found;
-  if (!narrow_among(bracket, counts.bucket.data(), 0, used + 1, counts.below, need, found)) return std::nullopt;
+  if (!narrow_among(bracket, counts.bucket.data(), 0, used + 1, counts.below, rank, found)) return std::nullopt;
   return found;
 }
 

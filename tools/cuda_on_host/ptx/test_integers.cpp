@@ -85,6 +85,10 @@ TEST_CASE("a funnel shift takes its count modulo 32") {
 }
 
 TEST_CASE("bit fields of no length change nothing, and what does not fit is cut off") {
+  CHECK(r0("prmt.b32 %r0, 0x33221100, 0x77665544, 0x3210;") == 0x33221100u);
+  CHECK(r0("prmt.b32 %r0, 0x33221100, 0x77665544, 0x0735;") == 0x00773355u);
+  CHECK(r0("prmt.b32 %r0, 0x33228100, 0x77665544, 0x9810;") == 0xff008100u);  // signs of bytes 1 and 0
+  CHECK(r0("prmt.b32 %r0, 0x33221100, 0x77665544, 0xffff7604;") == 0x77660044u);
   CHECK(r0("bfi.b32 %r0, 0xff, 0x12345678, 8, 4;") == 0x12345f78u);
   CHECK(r0("bfi.b32 %r0, 0xff, 0x12345678, 8, 0;") == 0x12345678u);
   CHECK(r0("bfi.b32 %r0, 0xff, 0, 28, 8;") == 0xf0000000u);

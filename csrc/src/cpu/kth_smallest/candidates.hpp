@@ -1,4 +1,4 @@
-// The threads that decide a mask together, and the weights that they list as being in question.
+// The threads that search together, and the candidates that they collect: weights whose keys lie in the bracket.
 #pragma once
 
 #include "cpu/kth_smallest/smallest_limit.hpp"
@@ -16,9 +16,10 @@ namespace prunecell::cpu {
 
 struct Worker;
 
-/// Weights in question: their keys, and where they stand in the tensor. Or of each tile, how many runs of 64 weights it
-/// has of which some are in question, and where it begins; then those runs: number within the tile, and a bit for each
-/// weight. All of a tile is in one block. Touched as it fills.
+/// Candidates of one thread, those of a tile in one block. They are collected as weights: keys, and positions in the
+/// tensor. Or, whatever their number, as runs: for each tile an entry with the number of its runs (keys) and its first
+/// weight (positions), then an entry for each run with its number in the tile (keys) and a bit for each of its 64
+/// weights (positions). Memory is touched as a block fills.
 struct CandidateBlock {
   static constexpr std::int64_t capacity = tile_size, slack = collect_slack;  ///< what lies in the slack is not read
 
@@ -28,63 +29,64 @@ struct CandidateBlock {
   std::int64_t positions[capacity + slack];
 };
 
-/// What one thread works with.
+/// Scratch memory of one thread.
 struct alignas(thread_alignment) Worker {
-  explicit Worker(Arena& arena) : tile(arena.take<KeyTile>(1).front()), listed(arena.take<ListedTile>(1).front()) {}
+  explicit Worker(Arena& arena)
+      : tile(arena.take<KeyTile>(1).front()), collected(arena.take<CollectedTile>(1).front()) {}
 
-  static std::size_t bytes() { return Arena::size_of<KeyTile>(1) + Arena::size_of<ListedTile>(1); }
+  static std::size_t bytes() { return Arena::size_of<KeyTile>(1) + Arena::size_of<CollectedTile>(1); }
 
   KeyTile& tile;
-  ListedTile& listed;
-  CandidateBlock* block = nullptr;  ///< that fills up
+  CollectedTile& collected;
+  CandidateBlock* block = nullptr;  ///< the one that fills
 };
 
-/// Threads with their candidates, for which they share room: a bracket may hold weights of one thread's tiles alone.
-class Team {
+/// Threads that search together. They share the memory for candidates: a bracket may hold weights of one thread's tiles
+/// alone.
+class Workers {
  public:
-  /// `in_pages`: the weights of the call are many, so that they come from memory.
-  Team(std::span<Worker> workers, std::span<CandidateBlock> blocks, bool in_pages)
+  /// `in_pages`: the weights of the call are so many that they come from memory.
+  Workers(std::span<Worker> workers, std::span<CandidateBlock> blocks, bool in_pages)
       : workers_(workers), blocks_(blocks), in_pages_(in_pages) {
     clear();
   }
 
   int size() const { return int(workers_.size()); }
   bool in_pages() const { return in_pages_; }
-  Worker& worker(int thread) { return workers_[std::size_t(thread)]; }
-  /// How many weights may be listed by themselves.
-  std::int64_t room() const { return std::int64_t(blocks_.size()) * CandidateBlock::capacity; }
+  Worker& operator[](int thread) { return workers_[std::size_t(thread)]; }
+  /// Weights that can be collected.
+  std::int64_t candidate_capacity() const { return std::int64_t(blocks_.size()) * CandidateBlock::capacity; }
 
-  /// Forgets what is listed.
+  /// Forgets what is collected.
   void clear() {
     for (Worker& worker : workers_) worker.block = nullptr;
     taken_ = 0;
   }
 
-  /// Lists the `count` weights of a tile that are marked as listed. False, and nothing listed, where room has run
-  /// out.
-  bool list_weights(Worker& worker, int kind, const void* items, std::int64_t count, std::int64_t base) {
-    if (!make_room(worker, count)) return false;
+  /// Collects the `count` candidates of a tile as weights. False, and nothing collected, where memory has run out.
+  bool collect_weights(Worker& worker, int item_kind, const void* items, std::int64_t count, std::int64_t base) {
+    if (!reserve(worker, count)) return false;
     CandidateBlock& block = *worker.block;
     const std::int64_t at = block.size;
-    block.size += kernels().collect[kind](items, worker.listed, base, block.keys + at, block.positions + at);
+    block.size += kernels().collect[item_kind](items, worker.collected, base, block.keys + at, block.positions + at);
     return true;
   }
 
-  /// The same of the runs of a tile, whatever their weights are.
-  bool list_runs(Worker& worker, std::int64_t base) {
-    const ListedTile& listed = worker.listed;
-    if (!make_room(worker, listed.count + 1)) return false;
+  /// Collects them as runs.
+  bool collect_runs(Worker& worker, std::int64_t base) {
+    const CollectedTile& collected = worker.collected;
+    if (!reserve(worker, collected.count + 1)) return false;
     CandidateBlock& block = *worker.block;
-    block.keys[block.size] = std::uint32_t(listed.count);
+    block.keys[block.size] = std::uint32_t(collected.count);
     block.positions[block.size] = base;
     ++block.size;
-    // Some more than there are, as many at a time as most tiles have: their number could not be foretold.
-    for (std::int64_t r = 0; r < listed.count; r += CandidateBlock::slack)
+    // As many at a time as most tiles have: a branch on their number is mispredicted.
+    for (std::int64_t r = 0; r < collected.count; r += CandidateBlock::slack)
       for (std::int64_t j = r; j < r + CandidateBlock::slack; ++j) {
-        block.keys[block.size + j] = listed.run[j];
-        block.positions[block.size + j] = std::int64_t(listed.bits[j]);
+        block.keys[block.size + j] = collected.run[j];
+        block.positions[block.size + j] = std::int64_t(collected.bits[j]);
       }
-    block.size += listed.count;
+    block.size += collected.count;
     return true;
   }
 
@@ -100,8 +102,8 @@ class Team {
   }
 
  private:
-  /// A block of the worker with room for so many more.
-  bool make_room(Worker& worker, std::int64_t count) {
+  /// Sees to it that the worker's block has space for so many more.
+  bool reserve(Worker& worker, std::int64_t count) {
     if (worker.block && worker.block->size + count <= CandidateBlock::capacity) return true;
     const std::size_t next = taken_++;
     if (next >= blocks_.size()) return false;

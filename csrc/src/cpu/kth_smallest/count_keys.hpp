@@ -1,7 +1,8 @@
-// Counting keys by ranges: the rounds of a distributed search, and of a local one whose guesses failed.
+// Counting keys by ranges: the rounds of a distributed search, and of a local one whose predictions failed.
 #pragma once
 
 #include "api/unreachable.hpp"
+#include "fillers/selection.hpp"
 #include "semantics/key_bracket.hpp"
 
 #include <prunecell/ops.hpp>
@@ -12,14 +13,15 @@
 
 namespace prunecell::cpu {
 
-/// Counts of each job's keys in its bracket, in one parallel region over all jobs.
+/// Counts of the keys of some weights in a bracket.
 struct CountTask {
-  const Job* job;
+  const Ranked* ranked;
   KeyBracket bracket;
 };
+/// In one parallel region over all tasks.
 std::vector<KeyCounts> count_keys(const Context& context, std::span<const CountTask> tasks);
 
-/// What the weights are with respect to the last level's key.
-Census census(const Context& context, const Job& job, std::uint32_t last);
+/// Weights within the last level, whose key is given, and what the others are.
+Census census(const Context& context, const Ranked& ranked, std::uint32_t last);
 
 }  // namespace prunecell::cpu

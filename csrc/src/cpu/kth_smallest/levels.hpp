@@ -1,28 +1,26 @@
-// Brackets of keys, seen as levels of a grid.
+// Brackets of keys on the grid of levels, as weights of one type see them.
 #pragma once
 
-#include "semantics/key_bracket.hpp"
-#include "semantics/semantics.hpp"
-
-#include <prunecell/ops.hpp>
+#include "fillers/selection.hpp"
+#include "semantics/grid.hpp"
 
 #include <cstdint>
 #include <optional>
 
 namespace prunecell::cpu {
 
-/// The keys that a limit may have, cut into levels. The keys of Random have none: each is a limit of its own.
+/// The keys that a limit may have, cut into levels. Off the grid there are none: each key is a limit of its own.
 class Levels {
  public:
-  Levels(const Job& job, std::int64_t need)
-      : delta_(job.rule.delta), dtype_(job.weights.dtype), graded_(job.rule.filler == Filler::iter_nonstruct) {
-    if (!graded_)
+  /// `need`: weights to prune. None: the bracket of all keys is {0, 0}, exact zeros.
+  Levels(const Ranked& ranked, std::int64_t need)
+      : delta_(ranked.selection.delta), dtype_(ranked.weights.dtype), on_grid_(ranked.selection.on_grid) {
+    if (!on_grid_)
       all_ = {0, UINT32_MAX};
     else if (need > 0)
       all_ = {1, semantics::limit_key(delta_, semantics::max_level)};  // every level prunes key 0
   }
 
-  /// {0, 0} where nothing but exact zeros is to go: level 0.
   const KeyBracket& all() const { return all_; }
 
   std::int64_t of(std::uint32_t key) const { return all_.last == 0 ? 0 : semantics::level_of(delta_, key); }
@@ -32,29 +30,31 @@ class Levels {
     return {first, semantics::limit_key(delta_, level)};
   }
 
-  /// Whether the weights of a bracket belong to one level, so that none of them needs to be told from another.
+  /// Whether all weights of a bracket belong to one level, so that none needs to be told from another.
   bool single(const KeyBracket& bracket) const {
     const KeyBracket held = held_by_weights(bracket);
-    return graded_ && keys(of(held.first)).last >= held.last;
+    return on_grid_ && limit(held.first) >= held.last;
   }
-  /// A bracket of the same weights that holds its limits: a key in its last level prunes all of that level. Smaller
-  /// keys of its first level go in any case. A single level is whole.
-  KeyBracket closed(const KeyBracket& bracket) const {
-    if (!graded_) return bracket;
+  /// Extends the bracket to level boundaries without changing which weights lie inside: to the end of its last level,
+  /// and to the whole level where it is a single one.
+  KeyBracket extended(const KeyBracket& bracket) const {
+    if (!on_grid_) return bracket;
     const KeyBracket held = held_by_weights(bracket), first = keys(of(held.first));
-    return held.last <= first.last ? first : KeyBracket{held.first, keys(of(held.last)).last};
+    return held.last <= first.last ? first : KeyBracket{held.first, limit(held.last)};
   }
-  /// The last key of the lower one of two levels, where all weights of a bracket belong to two.
+  /// The last key of the lower of two levels, where all weights of a bracket belong to two.
   std::optional<std::uint32_t> middle(const KeyBracket& bracket) const {
-    if (!graded_) return std::nullopt;
+    if (!on_grid_) return std::nullopt;
     const KeyBracket held = held_by_weights(bracket);
-    const std::uint32_t middle = keys(of(held.first)).last;
+    const std::uint32_t middle = limit(held.first);
     if (middle >= held.last) return std::nullopt;
     const KeyBracket rest = held_by_weights({middle + 1, held.last});
-    return keys(of(rest.first)).last >= held.last ? std::optional(middle) : std::nullopt;
+    return limit(rest.first) >= held.last ? std::optional(middle) : std::nullopt;
   }
   /// The largest key that goes where `key` does.
-  std::uint32_t limit(std::uint32_t key) const { return graded_ ? keys(of(key)).last : key; }
+  std::uint32_t limit(std::uint32_t key) const {
+    return on_grid_ && all_.last > 0 ? semantics::grid_level(delta_, key).limit : on_grid_ ? 0 : key;
+  }
 
  private:
   /// From the smallest to the largest key of a bracket that weights of the type can have: a fine grid has many levels
@@ -76,7 +76,7 @@ class Levels {
 
   float delta_;
   DType dtype_;
-  bool graded_;
+  bool on_grid_;
   KeyBracket all_;
 };
 

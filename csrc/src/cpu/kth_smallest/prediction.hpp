@@ -1,4 +1,4 @@
-// Where the limit of a mask probably lies. Only time depends on it: search() proves each guess.
+// Where the limit of a mask probably lies. Only time depends on it: a sweep over all weights decides.
 #pragma once
 
 #include "cpu/kth_smallest/levels.hpp"
@@ -12,31 +12,31 @@
 
 namespace prunecell::cpu {
 
-class Guess {
+class Prediction {
  public:
-  /// For a mask that keeps `room` weights at most. Team and levels outlive the guess.
-  Guess(const Job& job, const Levels& levels, std::int64_t room, Team& team);
+  /// For a mask that keeps `most_kept` weights at most. All arguments outlive the prediction.
+  Prediction(const Ranked& ranked, const Levels& levels, std::int64_t most_kept, Workers& workers);
 
-  /// A bracket within one that holds the limit: from a small sample, narrowed by ever larger samples of tiles. Few
-  /// enough weights lie in it to be listed, if they lie elsewhere as they do there.
-  KeyBracket by_tiles(const KeyBracket& known);
+  /// A bracket within one that holds the limit: from a small sample, narrowed by ever larger samples of tiles. It holds
+  /// few enough weights to be collected, if the other tiles are like those of the samples.
+  KeyBracket from_tiles(const KeyBracket& within);
 
-  /// From a large sample of runs of weights alone: where tiles mislead.
-  KeyBracket by_sample(const KeyBracket& known);
+  /// The same from a large sample of runs of weights, where tiles mislead.
+  KeyBracket from_sample(const KeyBracket& within);
 
  private:
-  double room_to_list() const { return double(team_.room()); }
-  std::optional<KeyBracket> narrowed(const KeyBracket& bracket, const PassResult& seen, double deviations) const;
-  bool told_without_list(const KeyBracket& bracket) const;
-  double expected(const KeyBracket& bracket, const PassResult& seen) const;
-  double expected_by_sample() const;
-  KeyBracket likeliest_level(const KeyBracket& bracket, const PassResult& seen) const;
+  double capacity() const { return double(workers_.candidate_capacity()); }
+  std::optional<KeyBracket> narrowed(const KeyBracket& bracket, const SweepResult& seen, double deviations) const;
+  bool needs_no_candidates(const KeyBracket& bracket) const;
+  double expected(const KeyBracket& bracket, const SweepResult& seen) const;
+  double expected_from_sample() const;
+  KeyBracket likeliest_level(const KeyBracket& bracket, const SweepResult& seen) const;
 
-  const Job& job_;
+  const Ranked& ranked_;
   const Levels& levels_;
-  Team& team_;
+  Workers& workers_;
   std::int64_t size_, tiles_;
-  double share_;                  ///< of the weights, that may stay
+  double share_;                  ///< of the weights that may stay
   std::optional<Sample> sample_;  ///< the large one
 };
 

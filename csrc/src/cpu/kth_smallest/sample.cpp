@@ -33,8 +33,9 @@ void gather(const std::byte* data, std::int64_t runs, std::int64_t length, std::
 
 }  // namespace
 
-Sample::Sample(const Job& job, std::int64_t count, std::int64_t run) : run_(run), keys_(std::size_t(count)) {
-  const TensorView& weights = job.weights;
+Sample::Sample(const Ranked& ranked, std::int64_t count, std::int64_t run) : run_(run), keys_(std::size_t(count)) {
+  const TensorView& weights = ranked.weights;
+  const std::uint32_t* old = ranked.old.words;
   const std::int64_t stride = weights.size / (count / run);
   const auto place = [=](std::int64_t number) {
     const std::uint64_t jitter =
@@ -54,19 +55,19 @@ Sample::Sample(const Job& job, std::int64_t count, std::int64_t run) : run_(run)
     }
     kernels().magnitude_keys[int(weights.dtype)](items, n, keys_.data() + first);
   }
-  if (!job.old.words) return;
+  if (!old) return;
   for (std::int64_t k = 0; k < count; k += run) {
-    if (k + ahead * run < count) __builtin_prefetch(job.old.words + place(k / run + ahead) / 32);
+    if (k + ahead * run < count) __builtin_prefetch(old + place(k / run + ahead) / 32);
     const std::int64_t first = place(k / run);
     for (std::int64_t i = 0; i < run; ++i) {
       const auto index = std::uint64_t(first + i);
-      keys_[std::size_t(k + i)] &= 0u - (job.old.words[index / 32] >> (index % 32) & 1u);
+      keys_[std::size_t(k + i)] &= 0u - (old[index / 32] >> (index % 32) & 1u);
     }
   }
 }
 
-/// Of the number of keys above the limit. From what differs between a run and the next: weights side by side are
-/// alike, so that many runs say less than as many single weights would.
+/// Variance of the number of keys above the limit, from what differs between a run and the next: weights side by side
+/// are alike, so that many runs say less than as many single weights would.
 double Sample::variance_above(std::uint32_t limit) const {
   std::int64_t before = 0, squares = 0;
   for (std::size_t first = 0; first < keys_.size(); first += std::size_t(run_)) {
@@ -78,26 +79,17 @@ double Sample::variance_above(std::uint32_t limit) const {
   return double(squares) / 2;
 }
 
-KeyBracket Sample::bracket(const KeyBracket& known, double kept, double widest) const {
+KeyBracket Sample::bracket(const KeyBracket& within, double kept, double widest) const {
   const KeyList list = keys_;
-  const std::int64_t beyond = count_above({&list, 1}, known.last);
+  const std::int64_t beyond = count_above({&list, 1}, within.last);
   const auto limit = [&](double rank) {
-    return smallest_limit({&list, 1}, known.first, known.last, std::max(std::int64_t(rank), beyond));
+    return smallest_limit({&list, 1}, within.first, within.last, std::max(std::int64_t(rank), beyond));
   };
   const double size = double(keys_.size()), rank = kept * size;
   const double binomial = kept * (1 - kept) * size;
   const double variance = run_ > 1 ? std::max(binomial, variance_above(limit(rank))) : binomial;
   const double margin = std::min(deviations * std::sqrt(variance), widest * size / 2) + 2;
-  return {limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : known.last};
-}
-
-KeyBracket uniform_bracket(const KeyBracket& known, std::int64_t wanted, std::int64_t keys) {
-  const double draws = double(keys), share = double(wanted) / draws;
-  const double margin = 6 * std::sqrt(share * (1 - share) / draws) + 2 / draws;
-  const auto key_at = [&](double p) {
-    return std::clamp(std::uint32_t(std::clamp(p * 0x1p32, 0.0, 0x1p32 - 1)), known.first, known.last);
-  };
-  return {key_at(share - margin), key_at(share + margin)};
+  return {limit(rank + margin), rank - margin >= double(beyond) ? limit(rank - margin) : within.last};
 }
 
 }  // namespace prunecell::cpu

@@ -1,5 +1,5 @@
 #include "cpu/kth_smallest/sweep.hpp"
-#include "semantics/semantics.hpp"
+#include "cpu/kth_smallest/comparison.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -9,132 +9,101 @@
 namespace prunecell::cpu {
 namespace {
 
-/// What a question compares: items of a kind with bounds in their own terms.
-struct Comparison {
-  int kind;
-  Bounds bounds;
-};
-
-template <class Weight>
-Comparison of_magnitudes(DType dtype, const Question& question) {
-  const auto [first, last] = question.bracket;
-  return {int(dtype),
-          {first == 0 ? 0 : semantics::largest_within<Weight>(first - 1) + 1,
-           semantics::largest_within<Weight>(question.middle), semantics::largest_within<Weight>(last)}};
-}
-
-Comparison comparison_of(const Job& job, const Question& question) {
-  if (job.rule.filler == Filler::random) return {key_items, {question.bracket.first, 0, question.bracket.last}};
-  switch (job.weights.dtype) {
-    case DType::float16: return of_magnitudes<semantics::Float16>(DType::float16, question);
-    case DType::bfloat16: return of_magnitudes<semantics::BFloat16>(DType::bfloat16, question);
-    case DType::float32: return of_magnitudes<float>(DType::float32, question);
-    case DType::float64: break;
-  }
-  return of_magnitudes<double>(DType::float64, question);
-}
-
-const void* read_items(const Job& job, const Tile& tile, KeyTile& buffer) {
-  if (job.rule.filler != Filler::random) return item_at(job.weights, tile.first);
-  const Rule& rule = job.rule;
-  kernels().random_keys(tile.first, tile.size, rule.seed, rule.tensor, rule.rise, buffer.keys);
-  return buffer.keys;
-}
-
-/// One thread's part of a pass.
+/// One thread's part of a sweep.
 class Visit {
  public:
-  Visit(const Job& job, const Question& question, std::uint32_t* words, Team& team, int thread)
-      : job_(job),
-        comparison_(comparison_of(job, question)),
-        list_(question.list),
-        classify_(kernels().classify[int(list_)][comparison_.kind]),
-        in_place_(job.rule.filler != Filler::random),
+  Visit(const Ranked& ranked, const SweepTask& task, std::uint32_t* words, Workers& workers, int thread)
+      : ranked_(ranked),
+        comparison_(comparison_of(ranked, task.bracket, task.middle)),
+        collect_(task.collect),
+        classify_(kernels().classify[int(collect_)][comparison_.item_kind]),
         words_(words),
-        team_(team),
-        worker_(team.worker(thread)) {}
+        workers_(workers),
+        worker_(workers[thread]) {}
 
   /// `size` weights from `first` on, or what is left of them. Those from `next` on are fetched; -1: none.
   void operator()(std::int64_t first, std::int64_t size, std::int64_t next) {
-    const Tile tile{0, first, std::min(size, job_.weights.size - first)};
-    const void* items = read_items(job_, tile, worker_.tile);
-    const void* next_items = in_place_ && next >= 0 ? item_at(job_.weights, next) : nullptr;
-    const std::uint32_t* old = job_.old.words ? job_.old.words + first / 32 : nullptr;
-    std::uint32_t unused[tile_size / 32], *above = words_ ? words_ + first / 32 : unused;
-    const SideCounts found = classify_(items, next_items, tile.size, comparison_.bounds, old, above, worker_.listed);
-    counts_.unlisted += unlisted(items, first, found);
-    counts_.reached += found.reached;
-    counts_.upper += found.upper;
-    counts_.above += found.above;
+    const Tile tile{0, first, std::min(size, ranked_.weights.size - first)};
+    const void* items = read_items(ranked_, tile, worker_.tile);
+    const bool fetches = next >= 0 && !ranked_.selection.draws_numbers();
+    const void* next_items = fetches ? item_at(ranked_.weights, next) : nullptr;
+    const std::uint32_t* old = ranked_.old.words ? ranked_.old.words + first / 32 : nullptr;
+    std::uint32_t unused[tile_size / 32], *kept = words_ ? words_ + first / 32 : unused;
+    const ClassCounts found = classify_(items, next_items, tile.size, comparison_.bounds, old, kept, worker_.collected);
+    counts_.not_collected += collect(items, first, found);
+    counts_.not_rejected += found.not_rejected;
+    counts_.kept_with_upper += found.kept_with_upper;
+    counts_.kept += found.kept;
     counts_.weights += tile.size;
     if (tile.size == tile_size) add_full(found);
   }
 
-  const PassCounts& counts() const { return counts_; }
+  const SweepCounts& counts() const { return counts_; }
 
  private:
-  /// Lists what is to be listed; returns how many weights there was no room for.
-  std::int64_t unlisted(const void* items, std::int64_t first, const SideCounts& found) {
-    switch (list_) {
-      case List::nothing: return 0;
-      case List::inside: {
-        const std::int64_t count = found.reached - found.above;
-        return count == 0 || team_.list_weights(worker_, comparison_.kind, items, count, first) ? 0 : count;
+  /// Collects the candidates of the tile. Returns how many there was no memory for.
+  std::int64_t collect(const void* items, std::int64_t first, const ClassCounts& found) {
+    switch (collect_) {
+      case Collect::nothing: return 0;
+      case Collect::candidates: {
+        const std::int64_t count = found.not_rejected - found.kept;
+        const int kind = comparison_.item_kind;
+        return count == 0 || workers_.collect_weights(worker_, kind, items, count, first) ? 0 : count;
       }
-      case List::upper: break;
+      case Collect::upper_level: break;
     }
-    const std::int64_t count = found.upper - found.above;
-    return count == 0 || team_.list_runs(worker_, first) ? 0 : count;
+    const std::int64_t count = found.kept_with_upper - found.kept;
+    return count == 0 || workers_.collect_runs(worker_, first) ? 0 : count;
   }
 
-  void add_full(const SideCounts& found) {
+  void add_full(const ClassCounts& found) {
     if (++counts_.full_tiles > 1) {
       const auto square = [](std::int64_t x) { return x * x; };
       ++counts_.steps;
-      counts_.squares_above += square(found.above - before_.above);
-      counts_.squares_reached += square(found.reached - before_.reached);
+      counts_.squares_kept += square(found.kept - before_.kept);
+      counts_.squares_not_rejected += square(found.not_rejected - before_.not_rejected);
     }
     before_ = found;
   }
 
-  const Job& job_;
+  const Ranked& ranked_;
   const Comparison comparison_;
-  const List list_;
+  const Collect collect_;
   const std::remove_all_extents_t<decltype(Kernels::classify)> classify_;
-  const bool in_place_;
   std::uint32_t* const words_;
-  Team& team_;
+  Workers& workers_;
   Worker& worker_;
-  PassCounts counts_;
-  SideCounts before_;  ///< of the full tile before
+  SweepCounts counts_;
+  ClassCounts before_;  ///< of the full tile before
 };
 
 }  // namespace
 
-PassCounts& PassCounts::operator+=(const PassCounts& other) {
-  reached += other.reached;
-  upper += other.upper;
-  above += other.above;
-  unlisted += other.unlisted;
+SweepCounts& SweepCounts::operator+=(const SweepCounts& other) {
+  not_rejected += other.not_rejected;
+  kept_with_upper += other.kept_with_upper;
+  kept += other.kept;
+  not_collected += other.not_collected;
   weights += other.weights;
   full_tiles += other.full_tiles;
   steps += other.steps;
-  squares_above += other.squares_above;
-  squares_reached += other.squares_reached;
+  squares_kept += other.squares_kept;
+  squares_not_rejected += other.squares_not_rejected;
   return *this;
 }
 
-PassResult pass(const Job& job, std::int64_t stride, const Question& question, std::uint32_t* words, Team& team) {
-  team.clear();
-  PassCounts total;
+SweepResult sweep(const Ranked& ranked, std::int64_t stride, const SweepTask& task, std::uint32_t* words,
+                  Workers& workers) {
+  workers.clear();
+  SweepCounts total;
   std::mutex merging;
-  const bool in_pages = stride == 1 && team.in_pages() && job.rule.filler != Filler::random;  // which reads no weights
-  const std::int64_t piece = in_pages ? page_of(job.weights.dtype) : tile_size;
-  const std::int64_t step = stride * piece, visited = (job.weights.size + step - 1) / step;
+  const bool reads = !ranked.selection.draws_numbers();
+  const std::int64_t piece = stride == 1 && workers.in_pages() && reads ? page_of(ranked.weights.dtype) : tile_size;
+  const std::int64_t step = stride * piece, visited = (ranked.weights.size + step - 1) / step;
   // A sample, too, has each thread look at the part of the tensor that it will read: in whose caches it may be.
-  const int threads = int(std::min<std::int64_t>(team.size(), visited));
+  const int threads = int(std::min<std::int64_t>(workers.size(), visited));
   parallel(threads, [&](int thread) {
-    Visit visit(job, question, words, team, thread);
+    Visit visit(ranked, task, words, workers, thread);
     const std::int64_t begin = visited * thread / threads, end = visited * (thread + 1) / threads;
     if (stride == 1) {
       by_turns(begin, end, [&](std::int64_t index) { visit(index * step, piece, -1); });
@@ -145,7 +114,7 @@ PassResult pass(const Job& job, std::int64_t stride, const Question& question, s
     const std::lock_guard lock(merging);
     total += visit.counts();
   });
-  return {total, question.list == List::inside ? team.keys() : std::vector<KeyList>()};
+  return {total, task.collect == Collect::candidates ? workers.keys() : std::vector<KeyList>()};
 }
 
 }  // namespace prunecell::cpu

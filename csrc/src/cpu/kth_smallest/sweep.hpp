@@ -1,5 +1,6 @@
-// One pass over a tensor, or over a sample of its tiles: which weights reach a bracket of keys, which lie above it, and
-// a list of those between, or of its upper level. This is where a rebuild reads the weights.
+// One sweep over all weights of a tensor, or over a sample of its tiles: which weights are rejected by a bracket of
+// keys, which are kept, and the candidates between, or those of its upper level. This is where a rebuild reads the
+// weights.
 #pragma once
 
 #include "cpu/kth_smallest/candidates.hpp"
@@ -12,42 +13,42 @@
 
 namespace prunecell::cpu {
 
-/// What a pass tells apart, and lists with its team as long as there is room.
-struct Question {
+/// What a sweep classifies weights by, and collects as long as there is memory.
+struct SweepTask {
   KeyBracket bracket;
-  List list;
-  std::uint32_t middle = 0;  ///< the last key of the lower level, where the weights of the upper one are listed
+  Collect collect;
+  std::uint32_t middle = 0;  ///< the last key of the lower level, where the upper level is collected
 };
 
-struct PassCounts {
-  std::int64_t reached = 0;   ///< kept weights with key >= first
-  std::int64_t upper = 0;     ///< > middle, where there is one
-  std::int64_t above = 0;     ///< > last
-  std::int64_t unlisted = 0;  ///< that should be listed, but there was no room
+struct SweepCounts {
+  std::int64_t not_rejected = 0;     ///< kept weights with key >= first
+  std::int64_t kept_with_upper = 0;  ///< with key > middle, where there is one
+  std::int64_t kept = 0;             ///< with key > last
+  std::int64_t not_collected = 0;    ///< candidates for which memory has run out
   std::int64_t weights = 0;
   std::int64_t full_tiles = 0;
-  /// From each full tile to the next: how many such steps, and the sums of the squared differences of the counts of
-  /// weights above, and of those that reach the bracket.
-  std::int64_t steps = 0, squares_above = 0, squares_reached = 0;
+  /// Steps from a full tile to the next, and the sums of the squared differences of their counts.
+  std::int64_t steps = 0, squares_kept = 0, squares_not_rejected = 0;
 
-  PassCounts& operator+=(const PassCounts& other);
+  SweepCounts& operator+=(const SweepCounts& other);
 };
 
-/// What a pass over a bracket has found, until the next pass of its team.
-struct PassResult {
-  PassCounts counts;
-  std::vector<KeyList> listed;  ///< keys of the weights inside the bracket
+/// What a sweep has found, until the next sweep of its workers.
+struct SweepResult {
+  SweepCounts counts;
+  std::vector<KeyList> candidates;  ///< keys
 
   /// Kept weights whose keys are above `limit`, for a limit from just below the bracket to its end.
-  std::int64_t kept_above(std::uint32_t limit) const { return counts.above + count_above(listed, limit); }
+  std::int64_t kept_above(std::uint32_t limit) const { return counts.kept + count_above(candidates, limit); }
   /// Smallest limit within the bracket, or a part of it, that keeps at most `most` weights; the end does.
   std::uint32_t limit(const KeyBracket& within, std::int64_t most) const {
-    return smallest_limit(listed, within.first, within.last, most - counts.above);
+    return smallest_limit(candidates, within.first, within.last, most - counts.kept);
   }
 };
 
-/// Counts the weights of each `stride`-th tile. What the team had listed before is forgotten. Writes to `words`, the
-/// tensor's mask words to be, which weights are kept and above the bracket; null: nowhere.
-PassResult pass(const Job& job, std::int64_t stride, const Question& question, std::uint32_t* words, Team& team);
+/// Counts the weights of each `stride`-th tile. Forgets what the workers had collected. Writes to `words`, the tensor's
+/// mask words to be, which weights are kept; null: nowhere.
+SweepResult sweep(const Ranked& ranked, std::int64_t stride, const SweepTask& task, std::uint32_t* words,
+                  Workers& workers);
 
 }  // namespace prunecell::cpu

@@ -1,9 +1,8 @@
-// The keys of one tile, as the fillers compare them. Weights lie in the order of their mask, see memory_order.hpp.
+// The keys of one tile. Weights lie in the order of their mask, see memory_order.hpp.
 #pragma once
 
 #include "cpu/memory/tiles.hpp"
-
-#include <prunecell/ops.hpp>
+#include "fillers/selection.hpp"
 
 namespace prunecell::cpu {
 
@@ -11,25 +10,21 @@ struct KeyTile {
   alignas(64) std::uint32_t keys[tile_size];
 };
 
-/// Magnitude keys; weights that `old` prunes have key 0.
-inline void read_magnitudes(const TensorView& weights, MaskView old, const Tile& tile, KeyTile& out) {
-  const Kernels& k = kernels();
-  k.magnitude_keys[int(weights.dtype)](item_at(weights, tile.first), tile.size, out.keys);
-  if (old.words) k.replace_pruned(out.keys, tile.size, old.words + tile.first / 32, 0);
+/// Numbers of the weights of a tile, whatever their mask.
+inline void draw_numbers(const Selection& selection, const Tile& tile, std::uint32_t* keys) {
+  kernels().random_keys(tile.first, tile.size, selection.seed, selection.tensor, selection.rise, keys);
 }
 
-/// The Random filler's keys; weights that `old` prunes have the largest key, and never win against a kept one.
-inline void read_random(const Rule& rule, MaskView old, const Tile& tile, std::uint32_t* keys) {
-  const Kernels& k = kernels();
-  k.random_keys(tile.first, tile.size, rule.seed, rule.tensor, rule.rise, keys);
-  if (old.words) k.replace_pruned(keys, tile.size, old.words + tile.first / 32, UINT32_MAX);
-}
-
-inline void read_keys(const Job& job, const Tile& tile, KeyTile& out) {
-  if (job.rule.filler == Filler::random)
-    read_random(job.rule, job.old, tile, out.keys);
+/// Keys of a tile. Weights that the old mask prunes rank first where magnitudes are ranked (key 0), and last where
+/// numbers are (the largest key).
+inline void read_keys(const Ranked& ranked, const Tile& tile, KeyTile& out) {
+  const bool numbers = ranked.selection.draws_numbers();
+  if (numbers)
+    draw_numbers(ranked.selection, tile, out.keys);
   else
-    read_magnitudes(job.weights, job.old, tile, out);
+    kernels().magnitude_keys[int(ranked.weights.dtype)](item_at(ranked.weights, tile.first), tile.size, out.keys);
+  if (ranked.old.words)
+    kernels().replace_pruned(out.keys, tile.size, ranked.old.words + tile.first / 32, numbers ? UINT32_MAX : 0);
 }
 
 }  // namespace prunecell::cpu

@@ -9,7 +9,7 @@
 namespace prunecell::cpu {
 namespace {
 
-/// Part of a word whose bits are by turns those of so many rows: the bits of one, from bit `first` on.
+/// The part that one of `rows` interleaved rows has in a word: every rows-th bit from bit `first` on.
 Interleaving part_of(std::int64_t rows, std::int64_t first, std::int64_t before) {
   const std::int64_t count = (63 - first) / rows + 1;
   Interleaving part{.before = std::uint64_t(before)};
@@ -37,7 +37,7 @@ std::vector<Interleaving> interleaving_of(std::int64_t rows) {
   return parts;
 }
 
-/// Images of rows by columns become images of columns by rows.
+/// Transposes images of rows by columns of bits.
 struct Transposition {
   std::int64_t rows, columns;
   std::vector<Interleaving> interleaving;  ///< of the lesser extent
@@ -100,20 +100,7 @@ void transpose(const Context& context, std::span<const Reordering> masks, std::i
       [](std::size_t, int) {});
 }
 
-bool scattered(const TensorView& view) { return view.data && !view.layout.row_major(); }
-
 }  // namespace
-
-bool alike(const Job& job) {
-  const auto fits = [&](const TensorView& view) { return !view.data || view.layout == job.weights.layout; };
-  return fits(job.out) && fits(job.otherwise);
-}
-
-Job as_row_major(const Job& job) {
-  Job out = job;
-  out.weights.layout = out.out.layout = out.otherwise.layout = {};
-  return out;
-}
 
 void to_memory_order(const Context& context, std::span<const Reordering> masks) {
   transpose(context, masks, &Layout::channels, &Layout::positions);
@@ -123,32 +110,51 @@ void to_logical_order(const Context& context, std::span<const Reordering> masks)
   transpose(context, masks, &Layout::positions, &Layout::channels);
 }
 
-InMemoryOrder::InMemoryOrder(const Context& context, std::span<const Job> jobs, MaskView Job::*mask) : given_(jobs) {
-  const auto moves = [&](const Job& job) {
-    return scattered(job.weights) && (mask == &Job::old ? job.rule.filler == Filler::iter_nonstruct : alike(job));
-  };
+void MasksInMemoryOrder::run(const Context& context) {
+  std::int64_t words = 0;
+  for (const Moved& moved : masks_) words += word_count(moved.mask->size);
+  words_ = std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(words));
+  std::vector<Reordering> reorderings;
+  std::uint32_t* next = words_.get();
+  for (const auto& [layout, mask] : masks_) {
+    reorderings.push_back({layout, mask->size, mask->words, next});
+    mask->words = next;
+    next += word_count(mask->size);
+  }
+  to_memory_order(context, reorderings);
+}
+
+RankedInMemoryOrder::RankedInMemoryOrder(const Context& context, std::span<Ranked> ranked) : moved_(ranked.size()) {
+  for (std::size_t r = 0; r < ranked.size(); ++r) {
+    moved_[r] = scattered(ranked[r].weights) && ranked[r].selection.ranks_magnitudes();
+    if (!moved_[r]) continue;
+    old_.add(ranked[r].weights.layout, ranked[r].old);
+    ranked[r].weights.layout = {};
+  }
+  old_.run(context);
+}
+
+bool alike(const ApplyJob& job) {
+  const auto fits = [&](const TensorView& view) { return !view.data || view.layout == job.weights.layout; };
+  return fits(job.out) && fits(job.otherwise);
+}
+
+ApplyJob as_row_major(const ApplyJob& job) {
+  ApplyJob out = job;
+  out.weights.layout = out.out.layout = out.otherwise.layout = {};
+  return out;
+}
+
+ApplyInMemoryOrder::ApplyInMemoryOrder(const Context& context, std::span<const ApplyJob> jobs) : given_(jobs) {
+  const auto moves = [](const ApplyJob& job) { return scattered(job.weights) && alike(job); };
   if (std::ranges::none_of(jobs, moves)) return;
   own_.assign(jobs.begin(), jobs.end());
-  std::vector<Reordering> masks;
-  std::vector<MaskView*> moved;
-  std::int64_t words = 0;
-  for (Job& job : own_) {
+  for (ApplyJob& job : own_) {
     if (!moves(job)) continue;
-    if ((job.*mask).words) {
-      masks.push_back({job.weights.layout, (job.*mask).size, (job.*mask).words, nullptr});
-      moved.push_back(&(job.*mask));
-      words += word_count((job.*mask).size);
-    }
+    masks_.add(job.weights.layout, job.mask);
     job = as_row_major(job);
-    job.mask_is_new = false;  // the bits that are found for it are in another order
   }
-  words_ = std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(words));
-  std::uint32_t* next = words_.get();
-  for (std::size_t m = 0; m < masks.size(); ++m) {
-    masks[m].to = moved[m]->words = next;
-    next += word_count(masks[m].size);
-  }
-  to_memory_order(context, masks);
+  masks_.run(context);
 }
 
 }  // namespace prunecell::cpu

@@ -1,6 +1,8 @@
-// Masks in the order in which their weights lie in memory. Rebuilding and applying in place only ask that bits and
-// weights come in the same order; bits are the fewer bytes, so that it is they that are moved.
+// Masks in the order in which their weights lie in memory. Building masks and applying them in place only ask that bits
+// and weights come in the same order; bits are the fewer bytes, so that it is they that are moved.
 #pragma once
+
+#include "fillers/selection.hpp"
 
 #include <prunecell/ops.hpp>
 
@@ -21,27 +23,55 @@ struct Reordering {
 void to_memory_order(const Context& context, std::span<const Reordering> masks);
 void to_logical_order(const Context& context, std::span<const Reordering> masks);
 
-/// Whether all tensors that a job works on with its mask lie in the same order.
-bool alike(const Job& job);
-/// Such a job as if its tensors were row-major: its mask is to be in the order of memory.
-Job as_row_major(const Job& job);
-
-/// The jobs, those of scattered tensors as if they were row-major: with one of their masks in the order of memory.
-class InMemoryOrder {
+/// Copies of masks in the order of memory.
+class MasksInMemoryOrder {
  public:
-  /// `mask`: which of a job's masks goes with its weights. Where it is `old`, jobs of Random stay as they are, since it
-  /// draws by the logical index; where it is `mask`, those whose tensors are not alike.
-  InMemoryOrder(const Context& context, std::span<const Job> jobs, MaskView Job::*mask);
-
-  std::span<const Job> jobs() const { return own_.empty() ? given_ : own_; }
-  bool moved(std::size_t job) const {
-    return !own_.empty() && own_[job].weights.layout.row_major() != given_[job].weights.layout.row_major();
+  /// The words of `mask`, where it has some, are to be those of a copy. Both stay where they are until run().
+  void add(const Layout& layout, MaskView& mask) {
+    if (mask.words) masks_.push_back({layout, &mask});
   }
+  void run(const Context& context);
 
  private:
-  std::span<const Job> given_;
-  std::vector<Job> own_;  ///< none where no job is moved
+  struct Moved {
+    Layout layout;
+    MaskView* mask;
+  };
+  std::vector<Moved> masks_;
   std::unique_ptr<std::uint32_t[]> words_;
+};
+
+inline bool scattered(const TensorView& view) { return view.data && !view.layout.row_major(); }
+
+/// Weights whose magnitudes are ranked, and their old masks, in the order of memory: row-major from now on. Numbers
+/// are drawn by the logical index, so that weights ranked by them stay as they are.
+class RankedInMemoryOrder {
+ public:
+  RankedInMemoryOrder(const Context& context, std::span<Ranked> ranked);
+  /// Whether these weights have changed their order.
+  bool moved(std::size_t number) const { return moved_[number]; }
+
+ private:
+  std::vector<bool> moved_;
+  MasksInMemoryOrder old_;
+};
+
+/// Whether all tensors that a job works on with its mask lie in the same order.
+bool alike(const ApplyJob& job);
+
+/// The job with tensors that are read and written as they lie.
+ApplyJob as_row_major(const ApplyJob& job);
+
+/// Jobs whose tensors are alike, with their masks in the order of memory; the others as they are.
+class ApplyInMemoryOrder {
+ public:
+  ApplyInMemoryOrder(const Context& context, std::span<const ApplyJob> jobs);
+  std::span<const ApplyJob> jobs() const { return own_.empty() ? given_ : own_; }
+
+ private:
+  std::span<const ApplyJob> given_;
+  std::vector<ApplyJob> own_;  ///< none where no job is moved
+  MasksInMemoryOrder masks_;
 };
 
 }  // namespace prunecell::cpu

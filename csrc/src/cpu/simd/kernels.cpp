@@ -101,37 +101,37 @@ void prefetch(const unsigned char* from) {
   for (int at = 0; at < bytes; at += line) __builtin_prefetch(from + at);
 }
 
-template <class Item, Item Significant, List list>
-SideCounts classify(const void* items, const void* next, std::int64_t n, const Bounds& bounds, const std::uint32_t* old,
-                    std::uint32_t* above, ListedTile& listed) {
+template <class Item, Item Significant, Collect collected_class>
+ClassCounts classify(const void* items, const void* next, std::int64_t n, const Bounds& bounds,
+                     const std::uint32_t* old, std::uint32_t* kept, CollectedTile& collected) {
   constexpr int run = 64, run_bytes = run * int(sizeof(Item));
   const auto* from = static_cast<const unsigned char*>(items);
   const unsigned char* const fetching = next ? from + 4096 : from;  // hardware fetches the rest
   const Bracket<Item, Significant> bracket(bounds.first, bounds.last), upper_part(bounds.middle + 1, bounds.last);
-  SideCounts counts;
+  ClassCounts counts;
   std::int64_t runs = 0;
-  const auto finish = [&](std::int64_t i, Sides sides, std::uint64_t upper, std::uint64_t counted,
+  const auto finish = [&](std::int64_t i, Classes classes, std::uint64_t upper, std::uint64_t counted,
                           std::size_t word_bytes) {
     if (old) {
-      std::uint64_t kept = 0;
-      __builtin_memcpy(&kept, old + i / 32, word_bytes);
-      counted &= kept;
+      std::uint64_t kept_before = 0;
+      __builtin_memcpy(&kept_before, old + i / 32, word_bytes);
+      counted &= kept_before;
     }
-    sides.reached &= counted;
-    sides.above &= counted;
+    classes.not_rejected &= counted;
+    classes.kept &= counted;
     upper &= counted;
-    __builtin_memcpy(above + i / 32, &sides.above, word_bytes);
-    counts.reached += __builtin_popcountll(sides.reached);
-    counts.above += __builtin_popcountll(sides.above);
-    if constexpr (list == List::upper) counts.upper += __builtin_popcountll(upper);
-    if constexpr (list == List::nothing) return;
-    const std::uint64_t from_first = list == List::upper ? upper : sides.reached;
-    listed.run[runs] = std::uint16_t(i / run);  // without a branch: none could be foretold
-    listed.bits[runs] = from_first & ~sides.above;
-    runs += from_first != sides.above;
+    __builtin_memcpy(kept + i / 32, &classes.kept, word_bytes);
+    counts.not_rejected += __builtin_popcountll(classes.not_rejected);
+    counts.kept += __builtin_popcountll(classes.kept);
+    if constexpr (collected_class == Collect::upper_level) counts.kept_with_upper += __builtin_popcountll(upper);
+    if constexpr (collected_class == Collect::nothing) return;
+    const std::uint64_t from_first = collected_class == Collect::upper_level ? upper : classes.not_rejected;
+    collected.run[runs] = std::uint16_t(i / run);  // without a branch, which could not be predicted
+    collected.bits[runs] = from_first & ~classes.kept;
+    runs += from_first != classes.kept;
   };
   const auto upper_of = [&](const unsigned char* at) {
-    return list == List::upper ? upper_part(at).reached : std::uint64_t(0);
+    return collected_class == Collect::upper_level ? upper_part(at).not_rejected : std::uint64_t(0);
   };
   const std::int64_t whole = n / run * run;
   for (std::int64_t i = 0; i < whole; i += run) {
@@ -144,7 +144,7 @@ SideCounts classify(const void* items, const void* next, std::int64_t n, const B
     __builtin_memcpy(padded, from + whole * std::int64_t(sizeof(Item)), std::size_t(rest) * sizeof(Item));
     finish(whole, bracket(padded), upper_of(padded), first_bits(rest), rest > 32 ? 8 : 4);
   }
-  listed.count = runs;
+  collected.count = runs;
   return counts;
 }
 
@@ -161,12 +161,12 @@ template <>
 inline constexpr bool made_keys_together<Float16> = true;
 
 template <class Item>
-std::int64_t collect(const void* items, const ListedTile& listed, std::int64_t base, std::uint32_t* keys,
+std::int64_t collect(const void* items, const CollectedTile& collected, std::int64_t base, std::uint32_t* keys,
                      std::int64_t* positions) {
   const auto* from = static_cast<const unsigned char*>(items);
   std::int64_t found = 0;
-  for (std::int64_t r = 0; r < listed.count; ++r) {
-    const std::int64_t first = listed.run[r] * 64;
+  for (std::int64_t r = 0; r < collected.count; ++r) {
+    const std::int64_t first = collected.run[r] * 64;
     const auto write = [&](std::int64_t at, int bit) __attribute__((always_inline)) {
       Item item;
       __builtin_memcpy(&item, from + (first + bit) * std::int64_t(sizeof item), sizeof item);
@@ -176,8 +176,8 @@ std::int64_t collect(const void* items, const ListedTile& listed, std::int64_t b
         keys[at] = key_of(item);
       positions[at] = base + first + bit;
     };
-    // The last and the first in any case, which most often are all: how many there are could not be foretold.
-    std::uint64_t bits = listed.bits[r];
+    // The last and the first in any case, which most often are all: a branch on their number is mispredicted.
+    std::uint64_t bits = collected.bits[r];
     const int count = __builtin_popcountll(bits), last = 63 - __builtin_clzll(bits);
     write(found + 1, last);
     write(found, __builtin_ctzll(bits));
@@ -328,11 +328,11 @@ bool clear_pruned(void* weights, std::int64_t n, const std::uint32_t* words) {
 #define PRUNECELL_TEXT(isa) #isa
 #define PRUNECELL_NAME(isa) PRUNECELL_TEXT(isa)
 
-#define PRUNECELL_BY_ITEM(list)                                                              \
-  {                                                                                          \
-    classify<std::uint16_t, 0x7fff, list>, classify<std::uint16_t, 0x7fff, list>,            \
-        classify<std::uint32_t, 0x7fffffff, list>, classify<std::uint64_t, INT64_MAX, list>, \
-        classify<std::uint32_t, UINT32_MAX, list>                                            \
+#define PRUNECELL_BY_ITEM(collected)                                                                   \
+  {                                                                                                    \
+    classify<std::uint16_t, 0x7fff, collected>, classify<std::uint16_t, 0x7fff, collected>,            \
+        classify<std::uint32_t, 0x7fffffff, collected>, classify<std::uint64_t, INT64_MAX, collected>, \
+        classify<std::uint32_t, UINT32_MAX, collected>                                                 \
   }
 
 extern const Kernels PRUNECELL_TABLE(PRUNECELL_ISA);
@@ -342,7 +342,8 @@ const Kernels PRUNECELL_TABLE(PRUNECELL_ISA) = {
     .magnitude_keys = {magnitude_keys<Float16>, magnitude_keys<BFloat16>, magnitude_keys<float>,
                        magnitude_keys<double>},
     .random_keys = random_keys,
-    .classify = {PRUNECELL_BY_ITEM(List::nothing), PRUNECELL_BY_ITEM(List::inside), PRUNECELL_BY_ITEM(List::upper)},
+    .classify = {PRUNECELL_BY_ITEM(Collect::nothing), PRUNECELL_BY_ITEM(Collect::candidates),
+                 PRUNECELL_BY_ITEM(Collect::upper_level)},
     .collect = {collect<Float16>, collect<BFloat16>, collect<float>, collect<double>, collect<std::uint32_t>},
     .count_above = count_above,
     .count_ones = count_ones,

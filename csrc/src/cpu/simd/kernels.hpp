@@ -12,23 +12,25 @@ inline constexpr std::int64_t tile_size = 4096;
 /// Items of a tile: weights by their DType, or keys.
 inline constexpr int key_items = 4;
 
-/// A bracket of items, both ends inclusive, and the last one of its lower part.
+/// A bracket of items, both ends inclusive, and the last item of its lower part.
 struct Bounds {
   std::uint64_t first, middle, last;
 };
 
-/// Which weights are listed beside being counted: none, those from first to last, or those above middle.
-enum class List : std::uint8_t { nothing, inside, upper };
-inline constexpr int list_count = 3;
+/// Which weights are collected beside being counted: none, the candidates, which are those from first to last, or the
+/// candidates above middle.
+enum class Collect : std::uint8_t { nothing, candidates, upper_level };
+inline constexpr int collect_count = 3;
 
-struct SideCounts {
-  std::int64_t reached = 0;  ///< weights >= first
-  std::int64_t upper = 0;    ///< weights > middle, where those are listed
-  std::int64_t above = 0;    ///< weights > last
+/// Weights of a tile by class: rejected ones lie below first, kept ones above last.
+struct ClassCounts {
+  std::int64_t not_rejected = 0;     ///< weights >= first
+  std::int64_t kept_with_upper = 0;  ///< weights > middle, where the upper level is collected
+  std::int64_t kept = 0;             ///< weights > last
 };
 
-/// Weights of a tile that are listed: runs of 64 weights that have some, and a bit for each.
-struct ListedTile {
+/// Weights of a tile that are collected: the runs of 64 weights that have some, and a bit for each.
+struct CollectedTile {
   std::int64_t count = 0;
   std::uint16_t run[tile_size / 64 + 1];
   std::uint64_t bits[tile_size / 64 + 1];
@@ -36,8 +38,8 @@ struct ListedTile {
 
 inline constexpr std::int64_t collect_slack = 16;
 
-/// Of up to so many rows of bits that are interleaved 64 columns at a time: where in a word that comes of it the bits
-/// of one row are, and how many bits of that row lie before the word.
+/// The part that one row of bits has in one word, where up to most_interleaved rows are interleaved 64 columns at a
+/// time: the places of its bits, and how many bits of the row lie before the word.
 struct Interleaving {
   std::uint64_t places, before;
   std::uint64_t lowest;  ///< as many ones as places
@@ -67,15 +69,15 @@ struct Kernels {
   void (*random_keys)(std::int64_t first, std::int64_t n, std::uint64_t seed, std::uint32_t tensor, std::uint32_t rise,
                       std::uint32_t* keys);
 
-  /// Compares the magnitudes of n items with a bracket, in the items' own type: bit i of `above` = magnitude > last,
-  /// also 0 where bit i of `old` is (null: all ones) and from n on. `listed` gets what is to be listed. Fetches the
-  /// beginning of `next`, where it is not null. By List, and by DType; keys are their own magnitudes.
-  SideCounts (*classify[list_count][5])(const void* items, const void* next, std::int64_t n, const Bounds& bounds,
-                                        const std::uint32_t* old, std::uint32_t* above, ListedTile& listed);
+  /// Compares the magnitudes of n items with a bracket, in the items' own type: bit i of `kept` = magnitude > last,
+  /// also 0 where bit i of `old` is (null: all ones) and from n on. `collected` gets what is to be collected. Fetches
+  /// the beginning of `next`, where it is not null. By Collect, and by DType; keys are their own magnitudes.
+  ClassCounts (*classify[collect_count][5])(const void* items, const void* next, std::int64_t n, const Bounds& bounds,
+                                            const std::uint32_t* old, std::uint32_t* kept, CollectedTile& collected);
 
-  /// The keys of the weights listed, and base + index. Returns their number; both arrays have room for collect_slack
-  /// more. By DType, and keys.
-  std::int64_t (*collect[5])(const void* items, const ListedTile& listed, std::int64_t base, std::uint32_t* keys,
+  /// The keys of the weights collected, and base + index. Returns their number; both arrays have room for
+  /// collect_slack more. By DType, and keys.
+  std::int64_t (*collect[5])(const void* items, const CollectedTile& collected, std::int64_t base, std::uint32_t* keys,
                              std::int64_t* positions);
 
   /// Number of keys > limit.

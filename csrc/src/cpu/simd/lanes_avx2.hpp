@@ -2,7 +2,7 @@
 // lanes_avx512.hpp.
 #pragma once
 
-#include "cpu/simd/sides.hpp"
+#include "cpu/simd/classes.hpp"
 #include "semantics/semantics.hpp"
 
 #include <immintrin.h>
@@ -90,15 +90,15 @@ class Bracket {
   Bracket(std::uint64_t first, std::uint64_t last)
       : first_(L::all(first)), last_(L::all(last)), significant_(L::all(Significant)) {}
 
-  Sides operator()(const unsigned char* items) const {
-    std::uint64_t reached = 0, within = 0;
+  Classes operator()(const unsigned char* items) const {
+    std::uint64_t not_rejected = 0, within = 0;
     for (int lane = 0; lane < 64; lane += L::count) {
       const auto* at = reinterpret_cast<const __m256i*>(items + lane * int(sizeof(Item)));
       const __m256i keys = _mm256_and_si256(_mm256_loadu_si256(at), significant_);
-      reached |= std::uint64_t(L::bits(L::at_least(keys, first_))) << lane;
+      not_rejected |= std::uint64_t(L::bits(L::at_least(keys, first_))) << lane;
       within |= std::uint64_t(L::bits(L::at_least(last_, keys))) << lane;
     }
-    return {reached, ~within};
+    return {not_rejected, ~within};
   }
 
  private:

@@ -2,7 +2,7 @@
 // compiler targets them; lanes_avx2.hpp and lanes_portable.hpp offer the same Bracket.
 #pragma once
 
-#include "cpu/simd/sides.hpp"
+#include "cpu/simd/classes.hpp"
 #include "semantics/semantics.hpp"
 
 #include <immintrin.h>
@@ -125,14 +125,14 @@ class Bracket {
   Bracket(std::uint64_t first, std::uint64_t last)
       : first_(L::all(first)), last_(L::all(last)), significant_(L::all(Significant)) {}
 
-  Sides operator()(const unsigned char* items) const {
-    typename L::Mask reached[64 / L::count], above[64 / L::count];
+  Classes operator()(const unsigned char* items) const {
+    typename L::Mask not_rejected[64 / L::count], kept[64 / L::count];
     for (int part = 0; part < 64 / L::count; ++part) {
       const __m512i keys = _mm512_and_si512(_mm512_loadu_si512(items + part * 64), significant_);
-      reached[part] = L::at_least(keys, first_);
-      above[part] = L::above(keys, last_);
+      not_rejected[part] = L::at_least(keys, first_);
+      kept[part] = L::above(keys, last_);
     }
-    return {join(reached), join(above)};
+    return {join(not_rejected), join(kept)};
   }
 
  private:

@@ -1,7 +1,7 @@
 // The comparison of 64 weights with a bracket, as a loop: see lanes_avx512.hpp.
 #pragma once
 
-#include "cpu/simd/sides.hpp"
+#include "cpu/simd/classes.hpp"
 #include "semantics/semantics.hpp"
 
 #include <cstdint>
@@ -45,16 +45,16 @@ class Bracket {
  public:
   Bracket(std::uint64_t first, std::uint64_t last) : first_(Item(first)), last_(Item(last)) {}
 
-  Sides operator()(const unsigned char* items) const {
+  Classes operator()(const unsigned char* items) const {
     Item keys[64];
     __builtin_memcpy(keys, items, sizeof keys);
-    std::uint8_t reached[64], above[64];
+    std::uint8_t not_rejected[64], kept[64];
     for (int j = 0; j < 64; ++j) {
       const Item key = keys[j] & Significant;
-      reached[j] = key >= first_;
-      above[j] = key > last_;
+      not_rejected[j] = key >= first_;
+      kept[j] = key > last_;
     }
-    return {pack_bytes(reached), pack_bytes(above)};
+    return {pack_bytes(not_rejected), pack_bytes(kept)};
   }
 
  private:

@@ -1,8 +1,8 @@
 // Transposing matrices of bits. Included by kernels.cpp.
 #pragma once
 
+#include "cpu/simd/classes.hpp"
 #include "cpu/simd/kernels.hpp"
-#include "cpu/simd/sides.hpp"
 
 #include <cstdint>
 #if defined(__AVX512BW__)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/device/outcome.hpp"
+#include "fillers/selection.hpp"
 #include "semantics/key_bracket.hpp"
 
 #include <prunecell/ops.hpp>
@@ -17,45 +18,42 @@ struct DeviceTensor {
 };
 
 struct DeviceJob {
-  DeviceTensor weights, out, otherwise;
+  DeviceTensor weights, out, otherwise;  ///< packing: dense weights and, as `out`, their values
   std::uint32_t* mask;
   const std::uint32_t* old;
   const std::uint32_t* fallback;
   std::int64_t size;        ///< of the dense tensor
   std::int64_t first_tile;  ///< number of the job's first tile, all jobs of the call numbered through
   std::int64_t need;        ///< weights to prune; packing: values to expect
-  std::uint64_t seed;
-  std::uint32_t tensor, rise;
-  float delta;
+  Selection selection;
+  Limit limit;  ///< where it is known, and nothing is searched
   DType dtype;
-  Filler filler;
-  bool may_fall_back;
 };
 
 /// As many jobs as fit a kernel's parameters (4 KiB). They travel that way since a captured launch keeps its
 /// parameters, while host memory would have to outlive the graph.
 struct JobChunk {
-  static constexpr int capacity = 26;
+  static constexpr int capacity = 22;
   int first, count;  ///< place among the jobs of the call
   DeviceJob jobs[capacity];
 };
 static_assert(sizeof(JobChunk) <= 4000);
 
-/// A job's way from the whole key range to its decision.
+/// The search of a job for the key that decides, and its decision.
 struct Search {
   enum class State : std::uint8_t {
     searching,
     keep_old,  ///< the mask is the old one
     prune_all,
-    prune_up_to,  ///< keys <= limit go; of those equal to it the ones before index tie_end; or the job falls back
+    prune_up_to,  ///< keys up to the limit go, those equal to it before index tie_end; or the job falls back
     unreachable
   };
   KeyBracket bracket, whole;
-  std::int64_t wanted;  ///< rank of the key that decides
-  std::int64_t ties;    ///< Random: how many of the elements that share the key `limit` go
+  std::int64_t rank;  ///< of the key that decides
+  std::int64_t ties;  ///< off the grid: how many of the weights with the key `limit` go
   std::int64_t tie_end;
-  unsigned long long old_zeros;  ///< Random: what the old mask prunes
-  unsigned long long survivors;  ///< of a job that may fall back, which it does where there is none
+  unsigned long long old_zeros;  ///< weights that the old mask prunes, where they are not ranked
+  unsigned long long survivors;  ///< weights kept of a tensor that may fall back, which it does if there are none
   std::uint32_t limit;
   bool census;  ///< the weights within and beyond whole.last are to be counted
   State state;

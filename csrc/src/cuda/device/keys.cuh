@@ -1,4 +1,4 @@
-// The keys of a lane, as the fillers compare them, and mask bits by the lane.
+// The keys of a lane, as selections rank them, and mask bits by the lane.
 #pragma once
 
 #include "cuda/device/block.cuh"
@@ -63,13 +63,14 @@ inline __device__ auto magnitude_keys(const Lane<typename Weight::Bits>& lane) {
   return out;
 }
 
-/// The Random filler's keys of elements first and following; `first` is a multiple of the width.
+/// Numbers of elements first and following; `first` is a multiple of the width.
 template <int width>
 inline __device__ LaneKeys<width> random_keys(const DeviceJob& job, std::int64_t first) {
   LaneKeys<width> out;
 #pragma unroll
   for (int i = 0; i < width; i += 4) {
-    const auto block = semantics::philox(std::uint64_t(first + i) / 4, job.tensor, job.rise, job.seed);
+    const auto block =
+        semantics::philox(std::uint64_t(first + i) / 4, job.selection.tensor, job.selection.rise, job.selection.seed);
     if constexpr (width < 4) {
       const bool upper = first % 4 != 0;
       out.key[0] = upper ? block.word[2] : block.word[0];

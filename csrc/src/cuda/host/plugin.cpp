@@ -1,110 +1,153 @@
-// The plugin's table: checks memory, makes device jobs of jobs, runs the steps of each operation.
+// The plugin's table. Each operation checks memory, makes device jobs of jobs, and runs its steps.
 #include "cuda/host/plugin.hpp"
 #include "api/check.hpp"
+#include "api/level_counters.hpp"
 #include "cuda/host/plugin_mark.hpp"
 #include "cuda/host/steps.hpp"
+#include "fillers/fillers.hpp"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace prunecell::cuda {
 namespace {
 
-DeviceTensor device_tensor(const std::string& what, const TensorView& view, int device) {
-  if (!view.data || view.size == 0) return {static_cast<unsigned char*>(view.data), 1, 1};
-  check_memory(what, view.data, device);
-  const bool plain = view.layout.row_major();
-  return {static_cast<unsigned char*>(view.data), plain ? 1 : view.layout.channels, plain ? 1 : view.layout.positions};
-}
+/// Puts the jobs of a call into the form of the kernels.
+class DeviceJobs {
+ public:
+  explicit DeviceJobs(const Context& context) : device_(context.device.index) {}
 
-std::uint32_t* device_words(const std::string& what, const MaskView& mask, int device) {
-  if (mask.words && mask.size > 0) check_memory(what, mask.words, device);
-  return mask.words;
-}
-
-/// Jobs in the form of the kernels; `size` and `need` of each as the operation sees them.
-template <class Describe>
-std::vector<DeviceJob> device_jobs(const Context& context, std::span<const Job> jobs, Describe&& describe) {
-  const int device = context.device.index;
-  std::vector<DeviceJob> out;
-  out.reserve(jobs.size());
-  std::int64_t tiles = 0;
-  for (std::size_t j = 0; j < jobs.size(); ++j) {
-    const Job& job = jobs[j];
-    const std::string tensor = tensor_name(job.name, j);
-    const auto [size, need] = describe(job);
-    out.push_back({.weights = device_tensor(tensor + ": weights", job.weights, device),
-                   .out = device_tensor(tensor + ": out", job.out, device),
-                   .otherwise = device_tensor(tensor + ": otherwise", job.otherwise, device),
-                   .mask = device_words(tensor + ": mask", job.mask, device),
-                   .old = device_words(tensor + ": old mask", job.old, device),
-                   .fallback = device_words(tensor + ": fallback", job.fallback, device),
-                   .size = size,
-                   .first_tile = tiles,
-                   .need = need,
-                   .seed = job.rule.seed,
-                   .tensor = job.rule.tensor,
-                   .rise = job.rule.rise,
-                   .delta = job.rule.delta,
-                   .dtype = job.weights.dtype,
-                   .filler = job.rule.filler,
-                   .may_fall_back = job.rule.may_fall_back()});
-    tiles += (size + Policy::tile_weights - 1) / Policy::tile_weights;
+  void add(const RebuildJob& job, std::size_t number) {
+    DeviceJob& out = add(job.weights, job.mask, job.weights.size, tensor_name(job.name, number));
+    out.out = tensor("pruned", job.pruned);
+    out.old = words("old mask", job.old);
+    out.fallback = words("fallback", job.fallback);
+    out.selection = selection_of(job.rule);
+    out.need = semantics::need(job.weights.size, out.selection.threshold);
   }
-  return out;
-}
+  void add(const RebuildJob& job, std::size_t number, const Limit& limit) {
+    add(job, number);
+    jobs_.back().limit = limit;
+    jobs_.back().selection.spares_tensors = false;  // the limit is given
+  }
+  void add(const ApplyJob& job, std::size_t number) {
+    DeviceJob& out = add(job.weights, job.mask, job.weights.size, tensor_name(job.name, number));
+    out.out = tensor("out", job.out);
+    out.otherwise = tensor("otherwise", job.otherwise);
+  }
+  void add(const PackJob& job, std::size_t number) {
+    DeviceJob& out = add(job.dense, job.mask, job.mask.size, tensor_name(job.name, number));
+    out.out = tensor("values", job.values);
+    out.need = job.values.size;
+  }
+  void add(const TensorView& weights, std::size_t number) { add(weights, {}, weights.size, tensor_name({}, number)); }
+  void add(const LevelJob& job, std::size_t number) {
+    DeviceJob& out = add(job.weights, {}, job.weights.size, tensor_name({}, number));
+    out.old = words("old mask", job.old);
+    out.selection = {.keys = Selection::Keys::magnitudes, .on_grid = true};
+  }
 
-struct Extent {
-  std::int64_t size, need;
+  std::span<const DeviceJob> jobs() const { return jobs_; }
+
+ private:
+  DeviceJob& add(const TensorView& weights, const MaskView& mask, std::int64_t size, std::string name) {
+    name_ = std::move(name);
+    DeviceJob& out = jobs_.emplace_back();
+    out.weights = tensor("weights", weights);
+    out.mask = words("mask", mask);
+    out.size = size;
+    out.first_tile = tiles_;
+    out.dtype = weights.dtype;
+    tiles_ += (size + Policy::tile_weights - 1) / Policy::tile_weights;
+    return out;
+  }
+  DeviceTensor tensor(const char* part, const TensorView& view) const {
+    auto* data = static_cast<unsigned char*>(view.data);
+    if (!view.data || view.size == 0) return {data, 1, 1};
+    check_memory(name_ + ": " + part, view.data, device_);
+    const bool plain = view.layout.row_major();
+    return {data, plain ? 1 : view.layout.channels, plain ? 1 : view.layout.positions};
+  }
+  std::uint32_t* words(const char* part, const MaskView& mask) const {
+    if (mask.words && mask.size > 0) check_memory(name_ + ": " + part, mask.words, device_);
+    return mask.words;
+  }
+
+  int device_;
+  std::string name_;  ///< of the tensor that is added
+  std::vector<DeviceJob> jobs_;
+  std::int64_t tiles_ = 0;
 };
-Extent of_weights(const Job& job) { return {job.weights.size, 0}; }
 
-/// work(session) launches the kernels of one call.
-template <class Describe, class Work>
-Status run(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Needs needs, Describe&& describe,
-           Work&& work) {
+/// work(session) launches the kernels of one call; `jobs()` gives its jobs.
+template <class Jobs, class Work>
+Status run(const Context& context, Outcomes outcomes, Needs needs, Jobs&& jobs, Work&& work) {
   return guarded([&] {
     const DeviceScope device(context.device.index);
-    Session session(context, device_jobs(context, jobs, describe), outcomes, needs);
+    const DeviceJobs all = jobs();
+    Session session(context, all.jobs(), outcomes, needs);
     work(session);
     session.finish();
   });
 }
 
-Status rebuild(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Apply apply) {
-  const auto extent = [](const Job& job) {
-    return Extent{job.weights.size, semantics::need(job.weights.size, job.rule.threshold)};
+template <class Job>
+DeviceJobs device_jobs(const Context& context, std::span<const Job> jobs) {
+  DeviceJobs out(context);
+  for (std::size_t j = 0; j < jobs.size(); ++j) out.add(jobs[j], j);
+  return out;
+}
+
+Status build_masks(const Context& context, std::span<const RebuildJob> jobs, Outcomes outcomes, Apply apply) {
+  const auto spared = [](const RebuildJob& job) { return selection_of(job.rule).spares_tensors; };
+  return run(
+      context, outcomes, Needs::search, [&] { return device_jobs(context, jobs); },
+      [&](const Session& session) {
+        search(session);
+        if (std::ranges::any_of(jobs, spared)) count_survivors(session);
+        write(session, apply);
+      });
+}
+
+Status masks_at(const Context& context, std::span<const RebuildJob> jobs, Outcomes outcomes,
+                std::span<const Limit> limits, Apply apply) {
+  const auto with_limits = [&] {
+    DeviceJobs out(context);
+    for (std::size_t j = 0; j < jobs.size(); ++j) out.add(jobs[j], j, limits[j]);
+    return out;
   };
-  return run(context, jobs, outcomes, Needs::search, extent, [&](const Session& session) {
-    search(session);
-    if (std::ranges::any_of(jobs, [](const Job& job) { return job.rule.may_fall_back(); })) count_survivors(session);
+  return run(context, outcomes, Needs::search, with_limits, [&](const Session& session) {
+    decide_at_limits(session);
     write(session, apply);
   });
 }
 
-Status apply_masks(const Context& context, std::span<const Job> jobs, Outcomes outcomes) {
-  return run(context, jobs, outcomes, Needs::nothing, of_weights, [](const Session& session) { apply(session); });
+Status apply_masks(const Context& context, std::span<const ApplyJob> jobs, Outcomes outcomes) {
+  return run(
+      context, outcomes, Needs::nothing, [&] { return device_jobs(context, jobs); },
+      [](const Session& session) { apply(session); });
 }
 
-Status count_zeros_of(const Context& context, std::span<const Job> jobs, Outcomes outcomes) {
-  return run(context, jobs, outcomes, Needs::nothing, of_weights, [](const Session& session) { count_zeros(session); });
+Status count_zeros_of(const Context& context, std::span<const TensorView> weights, Outcomes outcomes) {
+  return run(
+      context, outcomes, Needs::nothing, [&] { return device_jobs(context, weights); },
+      [](const Session& session) { count_zeros(session); });
 }
 
-Status move_values(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Packing packing) {
-  const auto extent = [=](const Job& job) {
-    return Extent{job.mask.size, packing == Packing::pack ? job.out.size : job.weights.size};
-  };
-  return run(context, jobs, outcomes, Needs::starts, extent, [=](const Session& session) { move(session, packing); });
+Status move_values(const Context& context, std::span<const PackJob> jobs, Outcomes outcomes, Packing packing) {
+  return run(
+      context, outcomes, Needs::starts, [&] { return device_jobs(context, jobs); },
+      [=](const Session& session) { move(session, packing); });
 }
 
 /// The searches as they stand, and what they count added to the counters of the host.
 Status count_levels(const Context& context, std::span<const LevelJob> levels) {
   return guarded([&] {
     const DeviceScope device(context.device.index);
-    std::vector<Job> jobs;
     std::vector<Search> searches;
     for (const LevelJob& level : levels) {
-      jobs.push_back({.weights = level.weights, .old = level.old, .rule = {.filler = Filler::iter_nonstruct}});
       Search search = {};
       search.bracket = search.whole = {level.search->first_key(), level.search->last_key()};
       search.state = Search::State::searching;
@@ -112,7 +155,8 @@ Status count_levels(const Context& context, std::span<const LevelJob> levels) {
       searches.push_back(search);
     }
     std::vector<Outcome> outcomes(levels.size());
-    Session session(context, device_jobs(context, jobs, of_weights), {.host = outcomes.data()}, Needs::search);
+    const DeviceJobs all = device_jobs(context, levels);
+    Session session(context, all.jobs(), {.host = outcomes.data()}, Needs::search);
     if (levels.empty()) return;
     const Batch& batch = session.batch();
     check(cudaMemcpyAsync(batch.searches, searches.data(), searches.size() * sizeof(Search), cudaMemcpyHostToDevice,
@@ -124,15 +168,8 @@ Status count_levels(const Context& context, std::span<const LevelJob> levels) {
                           session.stream()),
           "count_levels");
     session.finish();
-    for (std::size_t l = 0; l < levels.size(); ++l) {
-      std::int64_t* counters = levels[l].counters;
-      for (std::size_t b = 0; b < LevelSearch::bucket_count; ++b) counters[b] += std::int64_t(counts[l].bucket[b]);
-      std::int64_t* beyond = counters + LevelSearch::bucket_count;
-      beyond[0] += std::int64_t(counts[l].below);
-      beyond[1] += outcomes[l].census.finite;
-      beyond[2] += outcomes[l].census.inf;
-      beyond[3] += outcomes[l].census.nan;
-    }
+    for (std::size_t l = 0; l < levels.size(); ++l)
+      LevelCounters(levels[l].counters).add(counts[l], outcomes[l].census);
   });
 }
 
@@ -191,7 +228,8 @@ constexpr Plugin plugin = {.mark = plugin_mark,
                            .release = release,
                            .copy = copy,
                            .copy_on_stream = copy_on_stream,
-                           .rebuild = rebuild,
+                           .build_masks = build_masks,
+                           .masks_at = masks_at,
                            .apply_masks = apply_masks,
                            .count_zeros = count_zeros_of,
                            .move_values = move_values,

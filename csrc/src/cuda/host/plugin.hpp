@@ -38,10 +38,12 @@ struct Plugin {
   /// Within the device, in the order of the stream.
   Status (*copy_on_stream)(const Context& context, void* to, const void* from, std::size_t bytes);
 
-  Status (*rebuild)(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Apply apply);
-  Status (*apply_masks)(const Context& context, std::span<const Job> jobs, Outcomes outcomes);
-  Status (*count_zeros)(const Context& context, std::span<const Job> jobs, Outcomes outcomes);
-  Status (*move_values)(const Context& context, std::span<const Job> jobs, Outcomes outcomes, Packing packing);
+  Status (*build_masks)(const Context& context, std::span<const RebuildJob> jobs, Outcomes outcomes, Apply apply);
+  Status (*masks_at)(const Context& context, std::span<const RebuildJob> jobs, Outcomes outcomes,
+                     std::span<const Limit> limits, Apply apply);
+  Status (*apply_masks)(const Context& context, std::span<const ApplyJob> jobs, Outcomes outcomes);
+  Status (*count_zeros)(const Context& context, std::span<const TensorView> weights, Outcomes outcomes);
+  Status (*move_values)(const Context& context, std::span<const PackJob> jobs, Outcomes outcomes, Packing packing);
   Status (*count_levels)(const Context& context, std::span<const LevelJob> jobs);
   /// Waits for the stream, then reads outcomes from the device.
   Status (*read)(const Context& context, const Outcome* outcomes, std::span<Outcome> to);

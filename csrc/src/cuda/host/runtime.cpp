@@ -89,7 +89,7 @@ void check_not_capturing(const std::string& what, cudaStream_t stream) {
   check(cudaStreamIsCapturing(stream, &capturing), "cudaStreamIsCapturing");
   if (capturing != cudaStreamCaptureStatusNone)
     throw WrongState(what +
-                     ": waits for the stream, which is being captured into a graph; use a ticket, or no results");
+                     ": waits for the stream, which is being captured into a graph; use PendingResults, or no results");
 }
 
 Status status_of_current_exception() {

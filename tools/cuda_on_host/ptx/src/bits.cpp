@@ -45,6 +45,18 @@ constexpr auto funnel_right = [](std::uint32_t low, std::uint32_t high, std::uin
   return (std::uint64_t(high) << 32 | low) >> (by & 31);
 };
 
+/// Four bytes of `high:low`, each chosen by a nibble of the selector; with its top bit set, the sign of that byte.
+constexpr auto permuted = [](std::uint32_t low, std::uint32_t high, std::uint32_t selector) {
+  const std::uint64_t bytes = std::uint64_t(high) << 32 | low;
+  std::uint32_t out = 0;
+  for (unsigned i = 0; i < 4; ++i) {
+    const std::uint32_t nibble = selector >> (4 * i) & 0xf;
+    const auto byte = std::uint32_t(bytes >> (8 * (nibble & 7)) & 0xff);
+    out |= (nibble & 8 ? (byte & 0x80 ? 0xffu : 0u) : byte) << (8 * i);
+  }
+  return out;
+};
+
 }  // namespace
 
 void add_bits(Steps& steps) {
@@ -69,6 +81,7 @@ void add_bits(Steps& steps) {
       b32, b64);
   add_compute<funnel_left, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>(steps, "shf.l.wrap.b32");
   add_compute<funnel_right, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>(steps, "shf.r.wrap.b32");
+  add_compute<permuted, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>(steps, "prmt.b32");
 }
 
 }  // namespace ptx

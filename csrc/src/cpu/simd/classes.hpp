@@ -1,4 +1,4 @@
-// On which side of a bracket each of 64 weights lies: a bit for each.
+// The class of each of 64 weights with respect to a bracket: a bit for each.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,9 @@
 namespace prunecell::cpu {
 namespace {
 
-struct Sides {
-  std::uint64_t reached = 0;  ///< bit per weight: at least the first key of the bracket
-  std::uint64_t above = 0;    ///< more than the last
+struct Classes {
+  std::uint64_t not_rejected = 0;  ///< at least the first key of the bracket
+  std::uint64_t kept = 0;          ///< above its last key
 };
 
 /// The first `count` of 64 bits.
