@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from prunecell import _core as core
 from prunecell._core import Figures
 from prunecell.warning import warn
-
-if TYPE_CHECKING:
-    from prunecell.quantizer import PruneCell
 
 _NAMED = 10  # tensors, in a warning
 
 
-Update = tuple["PruneCell", int, Figures]
+class Cell(Protocol):
+    """The part of a `PruneCell` that is read here; the class itself stands on this module."""
+
+    _core: core.PruneCell
+    _custom: set[int]
+    _told: set[tuple[int, bool]]
+
+    @property
+    def prune_filler(self) -> str:
+        """The rule that decides which weights go."""
+
+
+Update = tuple[Cell, int, Figures]
 """A mask update: the cell, the number of the tensor in it, and what came of it."""
 
 
-def known_updates(cells: Iterable[PruneCell]) -> Iterator[Update]:
+def known_updates(cells: Iterable[Cell]) -> Iterator[Update]:
     """The last ones of all tensors: nobody waits for one that is still under way on a device."""
     for cell in cells:
         for tensor in range(cell._core.tensor_count):
@@ -56,12 +66,12 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def is_dead(cell: PruneCell, tensor: int, figures: Figures) -> bool:
+def is_dead(cell: Cell, tensor: int, figures: Figures) -> bool:
     """Whether a tensor lost all weights though less was asked."""
     return figures.zeros == figures.size > 0 and decides(cell, tensor, figures)
 
 
-def decides(cell: PruneCell, tensor: int, figures: Figures) -> bool:
+def decides(cell: Cell, tensor: int, figures: Figures) -> bool:
     """Whether the weights and the share that was asked decide what goes, so that it may surprise.
 
     A mask that was set is meant.

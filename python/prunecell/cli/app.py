@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from prunecell_cli import INTERRUPTED
+from prunecell_cli.exit_code import INTERRUPTED
 
 from prunecell import Error, __version__
 from prunecell.cli import console, inspect, prune
