@@ -6,30 +6,21 @@ is unknown, unless it is on the list of those that only matter to the reference'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from prunecell.config import ConfigError, IniFile, Section, Value
 from prunecell.config.budget import Budget
+from prunecell.config.cell import CellProperties
 from prunecell.config.errors import error_at, shorten, suggestion
 from prunecell.n2d2.keys import refusal, without_meaning
 
 
-class CellSection:
-    """One cell: its own properties over those of its config sections."""
+class CellSection(CellProperties):
+    """One cell, and which of its properties were asked for."""
 
     def __init__(self, ini: IniFile, section: Section, budget: Budget) -> None:
-        self.name: str = section.name
-        self.configs: tuple[str, ...] = ()
+        super().__init__(ini, section, budget, lenient=False)
         self.asked: set[str] = set()
-        self._ini = ini
-        self._section = section
-        self._budget = budget
-        # Of two config sections the last named wins, and the cell itself over both: what load_ini
-        # does with the parameters of the pruner.
-        self._source: dict[str, Section] = {}
-        for config in self._config_sections():
-            self._source.update(dict.fromkeys(config, config))
-        self._source.update(dict.fromkeys(section, section))
 
     def __contains__(self, key: str) -> bool:
         self.asked.add(key)
@@ -46,10 +37,7 @@ class CellSection:
                 if near := suggestion(written, [key]):
                     raise self.raw(written).error(f"unknown property{near}")
             raise self.error(f"no {key}" + (f"; write {key}={example}" if example else ""))
-        source = self._source[key]
-        value = source.read(key, seen_from=self._section, budget=self._budget)
-        value.section = self.name
-        return value
+        return super().read(key)
 
     def first(self, *keys: str) -> str | None:
         """Which of `keys` is written, or None; they say the same thing and exclude each other."""
@@ -58,16 +46,6 @@ class CellSection:
             raise self.raw(written[1]).error(f"say it once: {written[0]} is given as well")
         return written[0] if written else None
 
-    def raw(self, key: str) -> Value:
-        """The value as written, for errors about the key itself."""
-        value = self._source[key].raw(key)
-        value.section = self.name
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        """All properties that the cell sees, its config sections' too."""
-        return iter(self._source)
-
     def error(self, reason: str) -> ConfigError:
         """A ConfigError at the header of the section."""
         return error_at(self._section.origin, self.name, reason)
@@ -75,29 +53,11 @@ class CellSection:
     def check_all_read(self, kind: str) -> None:
         """Refuses what is written in the cell itself and that `kind` has no meaning for."""
         for key in self._unread():
-            if self._source[key] is self._section:
+            if self.own(key):
                 raise self.raw(key).error(unknown(key, f"Type={kind}", self.asked))
 
     def _unread(self) -> list[str]:
-        return [key for key in self._source if key not in self.asked and not without_meaning(key)]
-
-    def _config_sections(self) -> list[Section]:
-        key = "ConfigSection"
-        if any(name.startswith("ConfigSection(") for name in self._section):
-            # For one model of computation only: ConfigSection(Frame_CUDA)=...
-            holder = self._section if "Model" in self._section else self._ini[""]
-            model = holder.get("Model" if holder is self._section else "DefaultModel")
-            if f"ConfigSection({model or 'Transcode'})" in self._section:
-                key = f"ConfigSection({model or 'Transcode'})"
-        if key not in self._section:
-            return []
-        value = self._section.read(key, budget=self._budget)
-        for name in value.words(","):
-            if name not in self._ini:
-                raise value.error(f"no section [{name}]{suggestion(name, self._ini)}")
-            self._budget.charge(4 * len(self._ini[name]), value.origin, self.name)
-        self.configs = tuple(value.words(","))
-        return [self._ini[name] for name in self.configs]
+        return [key for key in self if key not in self.asked and not without_meaning(key)]
 
 
 def check_configs(ini: IniFile, cells: Iterable[CellSection]) -> None:
