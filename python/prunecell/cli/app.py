@@ -14,7 +14,7 @@ from prunecell_cli.exit_code import INTERRUPTED
 from prunecell import Error, __version__
 from prunecell.cli import console, inspect, prune
 from prunecell.cli.errors import CommandError
-from prunecell.cli.lab import report, train
+from prunecell.cli.lab import commands as lab
 from prunecell.cli.parser import Parser
 from prunecell.config import ConfigError
 
@@ -28,7 +28,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"prunecell {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (inspect, prune, train, report):
+    for command in (inspect, prune, lab):
         command.add(commands)
     return parser
 
