@@ -7,9 +7,10 @@ from typing import Protocol
 
 from prunecell import _core as core
 from prunecell._core import Figures
+from prunecell.shown import short_list
 from prunecell.warning import warn
 
-_NAMED = 10  # tensors, in a warning
+MOST_NAMED = 10  # tensors, in a warning
 
 
 class Cell(Protocol):
@@ -49,21 +50,17 @@ def warn_of_dead(updates: Iterable[Update]) -> None:
         (spared if figures.tied else dead).append(f"{text} ({figures.asked:.4g} asked)")
     if dead:
         warn(
-            f"all weights were pruned, though less was asked, of {listed(dead)}. Such a layer "
-            "learns nothing. Weights that are equal, or below one step of delta, go together: take "
-            "a smaller delta, or ties='keep', which leaves the layer alone until its weights differ"
+            "all weights were pruned, though less was asked, of "
+            f"{short_list(dead, MOST_NAMED)}. Such a layer learns nothing. Weights that are equal, "
+            "or below one step of delta, go together: take a smaller delta, or ties='keep', which "
+            "leaves the layer alone until its weights differ"
         )
     if spared:
         warn(
-            f"all weights would have been pruned, though less was asked, of {listed(spared)}: "
-            "with ties='keep' the mask stays as it was, and is tried again"
+            "all weights would have been pruned, though less was asked, of "
+            f"{short_list(spared, MOST_NAMED)}: with ties='keep' the mask stays as it was, and is "
+            "tried again"
         )
-
-
-def listed(names: list[str]) -> str:
-    """The names, cut short where they are many."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def is_dead(cell: Cell, tensor: int, figures: Figures) -> bool:

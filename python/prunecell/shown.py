@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+
+def short_list(names: Sequence[object], most: int) -> str:
+    """The first `most` names, with commas, and how many more there are.
+
+    >>> short_list(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    >>> short_list(["a", "b"], 2)
+    'a, b'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
 
 def printable(text: str) -> str:
     r"""The text on one line, safe for any terminal: what cannot be seen becomes an escape.

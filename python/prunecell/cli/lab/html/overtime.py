@@ -10,6 +10,7 @@ from prunecell.cli.lab.html.markup import figure, legend, table
 from prunecell.cli.lab.html.svg import axis_end
 from prunecell.cli.lab.run import Epoch, best_accuracy
 from prunecell.cli.terminal import share_text
+from prunecell.shown import short_list
 
 _ALIKE = 0.005  # lines that are nowhere further apart than this share cannot be told apart
 
@@ -116,6 +117,4 @@ def _series(values: dict[str, list[float]]) -> tuple[list[Series], Band | None]:
 
 
 def _joined(names: Sequence[str]) -> str:
-    return (
-        ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
-    )
+    return short_list(names, 4 if len(names) <= 4 else 2)
