@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunecell.formats.dtypes import widened
+
 _CHUNK = 1 << 20  # elements: what is made of them beside the tensor stays small
 _SUBNORMAL = {16: -15, 32: -127, 64: -1023}
 _MANTISSA = {16: 10, 32: 23, 64: 52}
@@ -59,7 +61,7 @@ def count_magnitudes(bits: NDArray[Any], dtype: str) -> Magnitudes:
     for start in range(0, bits.size, _CHUNK):
         part = bits[start : start + _CHUNK]
         if dtype == "bfloat16":
-            part = part.astype(np.uint32) << np.uint32(16)
+            part = widened(part).view(np.uint32)
         magnitude = part & part.dtype.type((1 << (width - 1)) - 1)
         field_of = (magnitude >> part.dtype.type(mantissa)).astype(np.int64)
         counts += np.bincount(field_of, minlength=special + 1)

@@ -43,7 +43,7 @@ def prune(tensor: Stored, rule: Rule) -> Pruned:
     """
     if rule.filler == "None":
         return Pruned(0.0, int(np.count_nonzero(tensor.bits == 0)), 0)
-    values = _values(tensor)
+    values = tensor.floats()
     (mask,), (result,) = build_masks(
         [values],
         None,
@@ -68,15 +68,6 @@ def _overshoot(values: NDArray[Any], need: int, zeros: int) -> float:
     limit = np.partition(magnitudes, need - 1)[need - 1] if need else 0.0
     share = (zeros - int(np.count_nonzero(magnitudes <= limit))) / values.size
     return share if share > _FAR else 0.0
-
-
-def _values(tensor: Stored) -> NDArray[Any]:
-    """The weights in a type that numpy has: every bfloat16 is a float32, exactly."""
-    if tensor.dtype.numpy_name == "bfloat16":
-        wide = tensor.bits.astype(np.uint32) << np.uint32(16)
-        values: NDArray[Any] = wide.view(np.float32).reshape(tensor.shape)
-        return values
-    return tensor.numpy()
 
 
 def _movable(tensor: Stored) -> NDArray[Any]:

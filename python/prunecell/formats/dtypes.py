@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if sys.byteorder != "little":
     raise ImportError("prunecell.formats needs a little-endian machine")
@@ -38,6 +39,11 @@ class DType:
             return np.dtype(self.numpy_name)
         found = _from_ml_dtypes(self.numpy_name)
         return np.dtype([(self.numpy_name, self.bits)]) if found is None else found
+
+
+def widened(bits: NDArray[Any]) -> NDArray[np.float32]:
+    """The float32 equal to each bfloat16 of `bits`, uint16 of any shape: its upper half."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def _from_ml_dtypes(name: str) -> np.dtype[Any] | None:

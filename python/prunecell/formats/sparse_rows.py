@@ -19,8 +19,6 @@ from prunecell.formats import with_torch
 from prunecell.formats.bitmask import Packed, bitmask_of, layout, row_counts
 from prunecell.formats.stored import Stored
 
-_NOT_OF_SCIPY = ("F16", "BF16")
-
 
 @dataclass(frozen=True)
 class _Rows:
@@ -51,9 +49,9 @@ def to_scipy_csr(weights: Any, mask: Mask | None = None) -> Any:
             "to_scipy_csr needs SciPy: pip install 'prunecell[scipy]'"
         ) from error
     rows = _rows_of(weights, mask)
-    values = rows.values.numpy()
-    if rows.values.dtype.name in _NOT_OF_SCIPY:
-        values = _widened(rows.values)
+    values = rows.values.floats()
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
     return sparse.csr_array((values, rows.columns, rows.starts), shape=rows.shape)
 
 
@@ -91,12 +89,3 @@ def _rows_of(weights: Any, mask: Mask | None) -> _Rows:
     starts = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(row_counts(bitmask), out=starts[1:])
     return _Rows(Packed.of(tensor, bitmask).values, np.nonzero(bits)[1], starts, (count, columns))
-
-
-def _widened(values: Stored) -> NDArray[np.float32]:
-    if values.dtype.name == "F16":
-        return values.numpy().astype(np.float32)
-    # bfloat16 is the upper half of a float32.
-    wide = values.bits.astype(np.uint32) << np.uint32(16)
-    floats: NDArray[np.float32] = wide.view(np.float32)
-    return floats

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prunecell._core import InvalidType
 from prunecell.formats import with_torch
-from prunecell.formats.dtypes import BY_NUMPY_NAME, DType, of_numpy
+from prunecell.formats.dtypes import BY_NUMPY_NAME, DType, of_numpy, widened
 
 Bits = NDArray[np.unsignedinteger[Any]]
 
@@ -35,6 +35,12 @@ class Stored:
     def numpy(self) -> NDArray[Any]:
         """As a numpy array that shares the memory."""
         return self.bits.view(self.dtype.numpy).reshape(self.shape)
+
+    def floats(self) -> NDArray[Any]:
+        """As numbers that numpy can compute with: the float32 equal to each bfloat16, as a copy."""
+        if self.dtype.numpy_name == "bfloat16":
+            return widened(self.bits).reshape(self.shape)
+        return self.numpy()
 
     def torch(self) -> Any:
         """As a torch tensor that shares the memory."""
