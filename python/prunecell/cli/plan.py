@@ -11,6 +11,7 @@ from prunecell.cli import console
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.select import matches, named, selected
 from prunecell.cli.tensors import Listed
+from prunecell.cli.terminal import shape_text
 
 _WEIGHT = ".weight"
 
@@ -46,10 +47,10 @@ def by_options(
     if not names:
         raise CommandError("expected floating tensors of two or more dimensions, the file has none")
     taken = selected(names, include, exclude)
-    spared = {first_name(tensors[name]): name for name in names if matches(name, exclude)}
-    tied = [name for name in taken if first_name(tensors[name]) in spared]
+    spared = {tensors[name].first_name: name for name in names if matches(name, exclude)}
+    tied = [name for name in taken if tensors[name].first_name in spared]
     for name in tied:
-        other = spared[first_name(tensors[name])]
+        other = spared[tensors[name].first_name]
         console.complain(
             "prunecell prune",
             f"warning: {name} is left as it is: {other}, which is excluded, is the same tensor",
@@ -61,13 +62,8 @@ def by_options(
         raise CommandError(f"nothing to prune: {' '.join(patterns)} leaves none of {named(names)}")
     rules: dict[str, Rule] = {}
     for name in taken:
-        rules.setdefault(first_name(tensors[name]), _rule(cell, name))
+        rules.setdefault(tensors[name].first_name, _rule(cell, name))
     return rules
-
-
-def first_name(listed: Listed) -> str:
-    """Of a tensor, the first of its names in the file."""
-    return listed.alias_of or listed.name
 
 
 def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, Rule]:
@@ -86,12 +82,12 @@ def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, 
     for section, cell in cells.items():
         name = _tensor_of(section, tensors, path)
         if not tensors[name].prunable:
-            shape = "x".join(map(str, tensors[name].shape)) or "a number"
+            shape = shape_text(tensors[name].shape, "a number")
             raise UsageError(
                 f"{path}: section [{section}]: expected a floating tensor of two or more "
                 f"dimensions, {name} is {tensors[name].dtype} {shape}"
             )
-        first, rule = first_name(tensors[name]), _rule(cell, name, seed)
+        first, rule = tensors[name].first_name, _rule(cell, name, seed)
         present = rules.setdefault(first, rule)
         other = sections.setdefault(first, section)
         if replace(present, seed=rule.seed) != rule:

@@ -160,7 +160,7 @@ def _write(
         writing(arguments.output, source, pack=pack) as sink,
     ):
         for name, listed in tensors.items():
-            first = plan.first_name(listed)
+            first = listed.first_name
             if first != name and first in tensors and sink.add_alias(name, first):
                 continue
             tensor = source.read(name)

@@ -82,7 +82,7 @@ def show(arguments: argparse.Namespace, done: list[Done]) -> None:
     header += ["filler"] * mixed
     rows = []
     for one in done:
-        shape = "x".join(map(str, one.before.shape))
+        shape = terminal.shape_text(one.before.shape)
         asked = terminal.share_text(one.pruned.asked)
         sums = _figures(_sums([one]))
         name, filler = printable(one.before.name), [one.rule.filler] * mixed

@@ -37,6 +37,11 @@ def factor_text(dense: float, packed: float) -> str:
     return f"{dense / packed:.2f}" if packed else "-"
 
 
+def shape_text(shape: Sequence[int], scalar: str = "-") -> str:
+    """(3, 4) -> "3x4"; `scalar` for a tensor without dimensions."""
+    return "x".join(map(str, shape)) or scalar
+
+
 def shorten(text: str, width: int) -> str:
     """The text, cut in the middle where it is longer than `width`: ends tell names apart."""
     if len(text) <= width:

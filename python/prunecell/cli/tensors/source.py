@@ -38,6 +38,11 @@ class Listed:
     alias_of: str | None = None
 
     @property
+    def first_name(self) -> str:
+        """The first name that the file has for the tensor, its own unless it is tied."""
+        return self.alias_of or self.name
+
+    @property
     def size(self) -> int:
         """Number of elements."""
         size = 1

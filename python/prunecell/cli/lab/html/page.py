@@ -11,7 +11,7 @@ from prunecell.cli.lab.html.markup import figure, legend, table
 from prunecell.cli.lab.html.overtime import charts
 from prunecell.cli.lab.html.svg import tag, words
 from prunecell.cli.lab.run import Run, TensorBytes, best_accuracy
-from prunecell.cli.terminal import bytes_text, count_text, factor_text, share_text
+from prunecell.cli.terminal import bytes_text, count_text, factor_text, shape_text, share_text
 
 _MOST_HISTOGRAMS = 60
 
@@ -135,7 +135,7 @@ def _bytes(run: Run) -> str:
         return ""
     rows = []
     for one in run.bytes:
-        shape = "x".join(map(str, one.shape)) or "-"
+        shape = shape_text(one.shape)
         rows.append([words(one.name), *_byte_cells([one]), words(one.dtype), shape])
     header = [
         "tensor",
