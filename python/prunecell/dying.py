@@ -1,4 +1,4 @@
-"""What is said of weights that lose all of a tensor, or would have: once of each tensor."""
+"""Warnings about tensors that lost all weights, or would have: one for each tensor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prunecell._core import Figures
 from prunecell.shown import short_list
 from prunecell.warning import warn
 
-MOST_NAMED = 10  # tensors, in a warning
+MOST_NAMED = 10  # tensors named in a warning
 
 
 class Cell(Protocol):
@@ -26,18 +26,18 @@ class Cell(Protocol):
 
 
 Update = tuple[Cell, int, Figures]
-"""A mask update: the cell, the number of the tensor in it, and what came of it."""
+"""A mask update: the cell, the number of the tensor in it, and the result."""
 
 
 def known_updates(cells: Iterable[Cell]) -> Iterator[Update]:
-    """The last ones of all tensors: nobody waits for one that is still under way on a device."""
+    """The last finished update of each tensor; updates under way on a device are not waited for."""
     for cell in cells:
         for tensor in range(cell._core.tensor_count):
             yield cell, tensor, cell._core.known_figures(tensor)
 
 
 def warn_of_dead(updates: Iterable[Update]) -> None:
-    """Warns of tensors that lost all weights, or with `ties="keep"` would have: once of each."""
+    """Warns once of each tensor that lost all weights, or with `ties="keep"` would have."""
     dead: list[str] = []
     spared: list[str] = []
     for cell, tensor, figures in updates:
@@ -69,13 +69,16 @@ def is_dead(cell: Cell, tensor: int, figures: Figures) -> bool:
 
 
 def decides(cell: Cell, tensor: int, figures: Figures) -> bool:
-    """Whether the weights and the share that was asked decide what goes, so that it may surprise.
+    """Whether the weights and the share that was asked decide the mask, so that it may surprise.
 
-    A mask that was set is meant.
+    A mask that was set does not.
     """
     return tensor not in cell._custom and may_surprise(cell.prune_filler, figures.asked)
 
 
 def may_surprise(filler: str, asked: float) -> bool:
-    """Whether more may go than was asked: Random draws that, and at 0 the zeros were there."""
+    """Whether more may be pruned than was asked.
+
+    Random prunes the share exactly, and at 0 only the zeros that were there count as pruned.
+    """
     return filler == "IterNonStruct" and 0 < asked < 1

@@ -1,4 +1,4 @@
-"""Text of others in words of ours."""
+"""Text of strangers and lists of names, made fit for a message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def short_list(names: Sequence[object], most: int) -> str:
-    """The first `most` names, with commas, and how many more there are.
+    """The first `most` names joined by commas, and how many more there are.
 
     >>> short_list(["a", "b", "c"], 2)
     'a, b and 1 more'
@@ -18,9 +18,9 @@ def short_list(names: Sequence[object], most: int) -> str:
 
 
 def printable(text: str) -> str:
-    r"""The text on one line, safe for any terminal: what cannot be seen becomes an escape.
+    r"""The text on one line, safe for any terminal: characters that cannot be seen become escapes.
 
-    That is what Unicode calls control, format (marks that turn the direction of writing),
+    These are what Unicode calls control, format (marks that turn the direction of writing),
     separator, surrogate or unassigned characters.
 
     >>> print(printable("a\x1b[2J\u202eb"))

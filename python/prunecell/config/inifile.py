@@ -1,7 +1,7 @@
-"""What a read INI file is: sections in order, each a mapping from property to value.
+"""A loaded INI file: sections in order, each a mapping from property to value.
 
-Nothing is resolved before it is read: many files refer to numbers that only a running network
-supplies (`[sp]_EpochSize`), and a property nobody asks for never stops a file from loading.
+A value is resolved when it is read: many files refer to numbers that only a running network
+supplies (`[sp]_EpochSize`), and a property that is never read never stops a file from loading.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Section(Mapping[str, Value]):
         return self.read(key)
 
     def __contains__(self, key: object) -> bool:
-        # Without resolving: Mapping's own test takes a property that cannot be read for missing.
+        # Nothing is resolved: Mapping's own test takes a property that cannot be read for missing.
         return key in self.entries
 
     def __iter__(self) -> Iterator[str]:
@@ -75,7 +75,7 @@ class Section(Mapping[str, Value]):
 
         `seen_from` is the section that `${NAME}` is looked up in first, this one by default (a cell
         reading its ConfigSection passes itself). `budget` bounds several readings together.
-        Raises MissingKeyError without such a property, ConfigError when it cannot be resolved.
+        Raises MissingKeyError for a missing property, ConfigError when it cannot be resolved.
         """
         entry = self._entry(key)
         viewer = self if seen_from is None else seen_from
@@ -95,7 +95,7 @@ class Section(Mapping[str, Value]):
 
 
 class IniFile(Mapping[str, Section]):
-    """An INI file that was read: a mapping from section name to Section, in the file's order.
+    """A loaded INI file: a mapping from section name to Section, in the file's order.
 
     The first section is "", the properties before any header. `file` is the path as given.
     """
@@ -137,9 +137,9 @@ class IniFile(Mapping[str, Section]):
     def supply(self, section: str, key: str, value: object) -> None:
         """Gives `section` a property that is not in the file, or replaces it.
 
-        For what only a running network knows: `ini.supply("sp", "_EpochSize", 60000)`. The text of
-        `value` is taken as it is; sections that inherit from `section` do not get it.
-        Raises MissingKeyError without such a section.
+        It is meant for numbers that only a running network knows: `ini.supply("sp", "_EpochSize",
+        60000)`. The text of `value` is taken as it is; sections that inherit from `section` do not
+        get it. Raises MissingKeyError for a missing section, ConfigError for text with references.
         """
         text = str(value)
         if any(mark in text for mark in ("[", "${", "$(")):

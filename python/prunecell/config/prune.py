@@ -1,4 +1,4 @@
-"""Which cells an INI file prunes (`QWeight=Prune`), and with which keywords of PruneCell."""
+"""The cells that an INI file prunes (`QWeight=Prune`), and their keywords of PruneCell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Quantizers of the reference that this project does not have.
 _FOREIGN = ("SAT", "LSQ")
 # Cells of the reference in which QWeight is a mistake. Conv, Deconv and Fc have weights to prune,
-# and a Type that is not of the reference is left to whoever builds it.
+# and a Type that the reference does not have is left to the builder of the network.
 _WEIGHTLESS = (
     *("Activation", "BatchNorm", "Dropout", "ElemWise", "FMP", "LRN", "Padding", "Pool"),
     *("Reshape", "Resize", "Scaling", "Softmax", "Transformation", "Transpose", "Unpool"),
@@ -53,7 +53,7 @@ def prune_parameters(ini: IniFile) -> dict[str, dict[str, Keyword]]:
 
 def build(ini: IniFile) -> dict[str, PruneCell]:
     """A new PruneCell for each cell that prune_parameters finds. Raises ConfigError as it does."""
-    # Here, so that reading a configuration works without the native engine.
+    # Imported here so that reading a configuration works without the native engine.
     from prunecell.quantizer import PruneCell
 
     cells = {}
@@ -76,7 +76,7 @@ def _cell(ini: IniFile, section: Section, budget: Budget) -> dict[str, Keyword] 
     kind = section.read("Type", budget=budget) if "Type" in section else None
     weightless = kind is not None and kind in _WEIGHTLESS
     if weightless and not cell.own("QWeight"):
-        return None  # a config section that it shares with cells that do have weights
+        return None  # its config section is meant for cells with weights
     method = cell.read("QWeight")
     if method != "Prune":
         raise _not_prune(method)
@@ -112,7 +112,7 @@ def _building_blocks(ini: IniFile, budget: Budget) -> set[str]:
             try:
                 blocks.update(section.read(key, budget=budget).words(","))
             except ConfigError:
-                continue  # nobody may ever read it; a pruned cell that does raises this again
+                continue  # a pruned cell that reads it raises this again
     return blocks
 
 

@@ -70,8 +70,8 @@ class _Reader:
         return IniFile(self._store)
 
     def _feed(self, lines: Iterable[PhysicalLine], parent: str | None) -> None:
-        """Takes in all of `lines`, which a template made for section `parent` if there is one."""
-        # All at once: to say of a missing base that it comes later, the rest must be known.
+        """Takes in all of `lines`, which the template of section `parent` made, if not None."""
+        # The rest must be known to say of a missing base that it comes later.
         items = list(statements(lines))
         section = self._store.sections[""]
         for index, item in enumerate(items):

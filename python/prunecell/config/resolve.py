@@ -14,8 +14,8 @@ from .expression import evaluate
 from .lexer import WHITESPACE
 from .store import PARENT_KEY, Entry, Store, WrittenSection
 
-# A key ends at white space, as in the reference; these are tried as earlier ends when there is no
-# such key, so that $([a]X) and $([a]X*2) work without a space (errors in the reference).
+# Characters at which a key may end, beside white space: tried where the section has no property of
+# the longer name, so that $([a]X) and $([a]X*2) work without a space (errors in the reference).
 _EARLIER_ENDS = set("),;*/%+-<>=!")
 
 
@@ -112,7 +112,7 @@ class Resolver:
         raise error_at(entry.origin, owner.name, reason)
 
     def _variables(self, text: str, entry: Entry, owner: WrittenSection) -> str:
-        """Replaces `${NAME}`; a name that nobody defines stays as it is written."""
+        """Replaces `${NAME}`; an undefined name stays as it is written."""
         pieces: list[str] = []
         position = 0
         while (opening := text.find("${", position)) >= 0:
@@ -144,7 +144,7 @@ class Resolver:
         return self._store.variables.get(name)
 
     def _previous(self) -> str:
-        """The section before the reading one, leaving out the one whose template made it."""
+        """The section before the reading section, except the section whose template made it."""
         order = self._store.order
         before = self._seen_from.position - 1
         parent = self._seen_from.entries.get(PARENT_KEY)
@@ -153,7 +153,7 @@ class Resolver:
         return order[before] if before >= 0 else ""
 
     def _expressions(self, text: str, entry: Entry, owner: WrittenSection) -> str:
-        """Replaces `$(...)` by what its arithmetic gives."""
+        """Replaces `$(...)` by the result of its arithmetic."""
         pieces: list[str] = []
         position = 0
         while (opening := text.find("$(", position)) >= 0:
@@ -175,7 +175,7 @@ class Resolver:
 
 
 def _matching(text: str, opening: int) -> int:
-    """Where the parenthesis at `opening` closes, or -1."""
+    """The position at which the parenthesis at `opening` closes, or -1."""
     depth = 0
     for position in range(opening, len(text)):
         if text[position] == "(":

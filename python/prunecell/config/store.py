@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from ..limits import MAX_PROPERTIES
 from .errors import Origin, error_at
 
-# Reserved by the reference for the section whose template made this one.
+# Key that the reference reserves for the section whose template made this section.
 PARENT_KEY = "$PARENT_SECTION_NAME"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One property as written: `section` is where, which an heir of that section is not."""
+    """One property as written in `section`; sections that inherit it have the same Entry."""
 
     text: str
     origin: Origin

@@ -1,7 +1,7 @@
-"""A cell's properties as the builders of layers ask for them, and what nobody asked for.
+"""A cell's properties as the builders of layers read them, and properties that none reads.
 
-What a builder asks for is what its layer accepts: a property that was written and never asked for
-is unknown, unless it is on the list of those that only matter to the reference's own runs.
+A layer accepts the properties that its builder asks for. A property that is written and never asked
+for is unknown, unless it only matters to the reference's own runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prunecell.n2d2.keys import refusal, without_meaning
 
 
 class CellSection(CellProperties):
-    """One cell, and which of its properties were asked for."""
+    """The properties of one cell; `asked` are the keys that were asked for."""
 
     def __init__(self, ini: IniFile, section: Section, budget: Budget) -> None:
         super().__init__(ini, section, budget, lenient=False)
@@ -31,7 +31,7 @@ class CellSection(CellProperties):
         return self.read(key) if key in self else None
 
     def read(self, key: str, example: str = "") -> Value:
-        """The value of `key`; an error at the section's header where it is not written."""
+        """The value of `key`. Raises ConfigError, with `example`, where it is not written."""
         if key not in self:
             for written in self._unread():
                 if near := suggestion(written, [key]):
@@ -40,7 +40,7 @@ class CellSection(CellProperties):
         return super().read(key)
 
     def first(self, *keys: str) -> str | None:
-        """Which of `keys` is written, or None; they say the same thing and exclude each other."""
+        """The key of `keys` that is written, or None; they mean the same and exclude each other."""
         written = [key for key in dict.fromkeys(keys) if key in self]
         if len(written) > 1:
             raise self.raw(written[1]).error(f"say it once: {written[0]} is given as well")
@@ -51,7 +51,7 @@ class CellSection(CellProperties):
         return error_at(self._section.origin, self.name, reason)
 
     def check_all_read(self, kind: str) -> None:
-        """Refuses what is written in the cell itself and that `kind` has no meaning for."""
+        """Refuses properties of the cell itself that have no meaning for `kind`."""
         for key in self._unread():
             if self.own(key):
                 raise self.raw(key).error(unknown(key, f"Type={kind}", self.asked))
@@ -61,7 +61,7 @@ class CellSection(CellProperties):
 
 
 def check_configs(ini: IniFile, cells: Iterable[CellSection]) -> None:
-    """Refuses what a config section says and none of the cells that use it understands."""
+    """Refuses properties of config sections that have no meaning for any cell that uses them."""
     users: dict[str, list[CellSection]] = {}
     for cell in cells:
         for name in cell.configs:
@@ -75,7 +75,7 @@ def check_configs(ini: IniFile, cells: Iterable[CellSection]) -> None:
 
 
 def unknown(key: str, whom: str, accepted: Iterable[str]) -> str:
-    """What to say of a property that has no meaning for `whom`."""
+    """The message about a property that has no meaning for `whom`."""
     reason = refusal(key)
     if reason is not None:
         return reason
@@ -84,7 +84,7 @@ def unknown(key: str, whom: str, accepted: Iterable[str]) -> str:
 
 
 def check_outputs(cell: CellSection, outputs: int) -> None:
-    """NbOutputs of a cell whose number of outputs its inputs decide; it may be left out."""
+    """Refuses an NbOutputs other than `outputs`, where the inputs decide; it may be left out."""
     value = cell.get("NbOutputs")
     if value is not None and value.integer() != outputs:
         raise value.error(f"expected {outputs}, the channels that arrive, got {shorten(value)}")
