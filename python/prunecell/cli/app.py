@@ -1,4 +1,4 @@
-"""`main`: from arguments to an exit code."""
+"""`main`: runs a command and returns its exit code."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        argv: Arguments without the program's name; None: those of the process.
+        argv: Arguments without the program's name; None: the arguments of the process.
 
     Returns:
-        0, or 1 where the command failed, or 2 where it cannot be meant.
+        0 done, 1 failure, 2 usage error, 130 interrupted.
     """
     _fill_closed()
     try:
         arguments = _parser().parse_args(argv)
-    except SystemExit as end:  # of argparse: help, version, mistakes
-        console.draw("")  # argparse takes no notice when they cannot be written
+    except SystemExit as end:  # argparse ends so after help, version and mistakes
+        console.draw("")  # notices a closed stderr, which argparse ignores
         return int(end.code or 0)
     except CommandError as error:  # help that cannot be written
         console.complain("prunecell", error)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> tuple[int, str]:
-    """Exit code of a command and what is to be said about it."""
+    """The exit code of a command, and its complaint or ""."""
     if sys.stdout is None:
         return 1, "expected a standard output to write to, it is closed"
     try:
@@ -88,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> tuple[int, str]:
 
 
 def _fill_closed() -> None:
-    """Takes the numbers of closed standard streams, or libraries would write into our files."""
+    """Opens closed standard streams, whose numbers later files would get otherwise."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""Which tensors a command takes, by name."""
+"""Selection of tensors by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from prunecell.cli.errors import UsageError
 from prunecell.shown import short_list
 
-_MOST_NAMED = 8  # tensors, in an error
+_MOST_NAMED = 8  # tensors named in an error
 
 EMBEDDINGS = ("*embed*", "emb", "*emb.*", "wte.*", "*.wte.*", "wpe.*", "*.wpe.*")
 """Names that embeddings commonly have; a file does not say which layer a tensor belongs to."""
@@ -23,7 +23,7 @@ def selected(names: Sequence[str], include: Sequence[str], exclude: Sequence[str
     """Names that fit `include` (all, where it is empty) and do not fit `exclude`.
 
     Raises:
-        UsageError: A pattern that fits no name: it is misspelt.
+        UsageError: A pattern fits no name.
     """
     for option, patterns in (("--include", include), ("--exclude", exclude)):
         for pattern in patterns:

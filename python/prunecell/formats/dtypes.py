@@ -1,4 +1,4 @@
-"""The element types of safetensors, and what numpy calls them.
+"""The element types of safetensors, and their names in numpy.
 
 bfloat16 and the 8-bit floats are numpy dtypes where ml_dtypes is installed. Without it they come as
 structured arrays of one field that bears the name, e.g. `[("bfloat16", "<u2")]`: nothing can be
@@ -42,7 +42,7 @@ class DType:
 
 
 def widened(bits: NDArray[Any]) -> NDArray[np.float32]:
-    """The float32 equal to each bfloat16 of `bits`, uint16 of any shape: its upper half."""
+    """The float32 equal to each bfloat16, which is its upper half; `bits` are uint16."""
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 

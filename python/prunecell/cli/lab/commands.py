@@ -1,4 +1,4 @@
-"""The options of `prunecell train` and `report`; what runs them is loaded when one is called."""
+"""The options of `prunecell train` and `report`; the code that runs them is loaded on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`prunecell report`: a run as one page."""
+"""`prunecell report`: writes a run as one HTML page."""
 
 from __future__ import annotations
 

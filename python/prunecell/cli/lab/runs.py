@@ -1,4 +1,4 @@
-"""The folder of a run as the data that a report shows."""
+"""Reads the folder of a run as the data that a report shows."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from prunecell.cli.terminal import count_text
 
 
 def read_run(folder: Folder) -> Run:
-    """Everything that a report shows.
+    """The run in a folder.
 
     Raises:
-        CommandError, BadFile: It is not the folder of a run, or one of its files is damaged.
+        CommandError, BadFile: The folder is not that of a run, or one of its files is damaged.
     """
     description, records = folder.read_description(), folder.read_log()
     epochs = [_epoch(record) for record in records]

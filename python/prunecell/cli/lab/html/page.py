@@ -1,4 +1,4 @@
-"""`page`: a run as one HTML page that needs nothing but itself: no network, no script."""
+"""`page`: a run as one HTML page without network or script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_HISTOGRAMS = 60
 
 
 def page(run: Run, title: str | None = None) -> str:
-    """The whole document, under another title than the run's where one is given."""
+    """The whole document; `title` replaces the title of the run, unless it is None."""
     run = replace(run, title=title or run.title)
     style = files("prunecell.cli.lab.html").joinpath("style.css").read_text(encoding="utf-8")
     head = tag(
