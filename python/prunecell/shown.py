@@ -17,6 +17,15 @@ def short_list(names: Sequence[object], most: int) -> str:
     return ", ".join(map(str, names[:most])) + more
 
 
+def short_cycle(names: Sequence[str]) -> list[str]:
+    """The names of a cycle, with dots for the middle of a long one.
+
+    >>> short_cycle("abcdefghijka")
+    ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '...', 'a']
+    """
+    return list(names) if len(names) <= 10 else [*names[:8], "...", names[-1]]
+
+
 def printable(text: str) -> str:
     r"""The text on one line, safe for any terminal: characters that cannot be seen become escapes.
 

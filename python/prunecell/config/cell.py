@@ -29,7 +29,7 @@ class CellProperties:
         Args:
             ini: The file.
             section: The section of the cell.
-            budget: What this and all later readings may use.
+            budget: The budget of this and all later readings.
             lenient: Whether the names of sections that do not exist are left out.
 
         Raises:
@@ -70,7 +70,7 @@ class CellProperties:
 def _configs(ini: IniFile, section: Section, budget: Budget, *, lenient: bool) -> tuple[str, ...]:
     key = _KEY
     if any(name.startswith(f"{_KEY}(") for name in section):
-        # For one model of computation only: ConfigSection(Frame_CUDA)=...
+        # ConfigSection(Frame_CUDA) holds for one model of computation only.
         holder = section if "Model" in section else ini[""]
         model = holder.get("Model" if holder is section else "DefaultModel") or _DEFAULT_MODEL
         if f"{_KEY}({model})" in section:
@@ -81,7 +81,7 @@ def _configs(ini: IniFile, section: Section, budget: Budget, *, lenient: bool) -
     found = []
     for name in value.words(","):
         if name in ini:
-            # Each cell looks through all of it, and a hostile file has many cells.
+            # Each cell copies the keys of its config sections, and a hostile file has many cells.
             budget.charge(4 * len(ini[name]), value.origin, section.name)
             found.append(name)
         elif not lenient:

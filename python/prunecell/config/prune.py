@@ -33,7 +33,7 @@ def prune_parameters(ini: IniFile) -> dict[str, dict[str, Keyword]]:
     In the order of the file. A key of the cell (its own or inherited) wins over the same key of its
     ConfigSection; of several, the last named wins. Sections that only serve as bases or as
     ConfigSection are no cells. Raises ConfigError, naming file, line and legal words, for misspelt
-    keys, unknown parameters, wrong values, and quantizers that are not ours.
+    keys, unknown parameters, wrong values, and quantizers that prunecell does not have.
     """
     budget = loading_budget()
     blocks = _building_blocks(ini, budget)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..limits import MAX_FILE_BYTES, MAX_REPETITIONS, MAX_TEMPLATE_DEPTH
+from ..shown import short_cycle
 from .budget import loading_budget
 from .errors import ConfigError, Origin, error_at, place, shorten, suggestion, warn_user
 from .files import Folder, Source, read_main
@@ -177,9 +178,7 @@ class _Reader:
 def _no_base(base: str, header: Header, rest: Sequence[Statement], store: Store) -> str:
     """Why section `header` cannot inherit from `base`."""
     later = {item.name: item for item in rest if isinstance(item, Header)}
-    cycle = _cycle(header.name, later)
-    if len(cycle) > 10:
-        cycle[8:-1] = ["..."]
+    cycle = short_cycle(_cycle(header.name, later))
     if base == header.name:
         return f"the section inherits from itself: [{base}] -> [{base}]"
     if base in later and cycle:

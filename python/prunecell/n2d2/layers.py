@@ -36,7 +36,7 @@ def _pool(site: Site) -> Built:
     if how is None or how.choice(("Max", "Average")) == "Max":
         module: nn.Module = nn.MaxPool2d(window.size, window.stride, window.padding)
     else:
-        # As the reference counts: padding takes part in the average, as zeros.
+        # Padding counts as zeros in the average, as in the reference.
         module = nn.AvgPool2d(window.size, window.stride, window.padding)
     return Built(module, Shape(outputs, *slide(arriving, window, at)), flat=False)
 

@@ -173,7 +173,7 @@ def _check_size(value: Value, channels: int, outputs: int) -> None:
 
 
 def _groups(matrix: Matrix) -> int:
-    """How many equal groups of channels go to as many equal groups of outputs; 0 if they do not."""
+    """The number of equal groups of channels with a group of outputs each; 0 if there are none."""
     outputs, channels = matrix.shape
     # The first output, which has one group of channels, tells how many groups there can be.
     per_group = int(matrix[0].sum())

@@ -15,6 +15,7 @@ from prunecell.n2d2.geometry import Shape, count, counts
 from prunecell.n2d2.graph import INPUT
 from prunecell.n2d2.keys import BUILT, FOREIGN
 from prunecell.n2d2.reading import CellSection, unknown
+from prunecell.shown import short_cycle
 
 # Names that a cell may use for the network's input, whichever section describes it.
 INPUT_NAMES = ("sp", "env", "cenv")
@@ -146,9 +147,7 @@ def _sorted(
     if len(order) < len(inputs):
         stuck = next(name for name in inputs if waiting[name])
         chain = _cycle(stuck, inputs, {name for name in inputs if waiting[name]})
-        names = [f"[{name}]" for name in chain]
-        if len(names) > 10:
-            names[8:-1] = ["..."]
+        names = short_cycle([f"[{name}]" for name in chain])
         at = cells[chain[0]].raw("Input")
         raise at.error("cells read each other: " + " <- ".join(names))
     return order
