@@ -1,32 +1,43 @@
-"""What is said of weights that lose all of a tensor, or would have: once of each tensor."""
+"""Warnings about tensors that lost all weights, or would have: one for each tensor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from prunecell import _core as core
 from prunecell._core import Figures
+from prunecell.shown import short_list
 from prunecell.warning import warn
 
-if TYPE_CHECKING:
-    from prunecell.quantizer import PruneCell
-
-_NAMED = 10  # tensors, in a warning
+MOST_NAMED = 10  # tensors named in a warning
 
 
-Update = tuple["PruneCell", int, Figures]
-"""A mask update: the cell, the number of the tensor in it, and what came of it."""
+class Cell(Protocol):
+    """The part of a `PruneCell` that is read here; the class itself stands on this module."""
+
+    _core: core.PruneCell
+    _custom: set[int]
+    _told: set[tuple[int, bool]]
+
+    @property
+    def prune_filler(self) -> str:
+        """The rule that decides which weights go."""
 
 
-def known_updates(cells: Iterable[PruneCell]) -> Iterator[Update]:
-    """The last ones of all tensors: nobody waits for one that is still under way on a device."""
+Update = tuple[Cell, int, Figures]
+"""A mask update: the cell, the number of the tensor in it, and the result."""
+
+
+def known_updates(cells: Iterable[Cell]) -> Iterator[Update]:
+    """The last finished update of each tensor; updates under way on a device are not waited for."""
     for cell in cells:
         for tensor in range(cell._core.tensor_count):
             yield cell, tensor, cell._core.known_figures(tensor)
 
 
 def warn_of_dead(updates: Iterable[Update]) -> None:
-    """Warns of tensors that lost all weights, or with `ties="keep"` would have: once of each."""
+    """Warns once of each tensor that lost all weights, or with `ties="keep"` would have."""
     dead: list[str] = []
     spared: list[str] = []
     for cell, tensor, figures in updates:
@@ -39,36 +50,35 @@ def warn_of_dead(updates: Iterable[Update]) -> None:
         (spared if figures.tied else dead).append(f"{text} ({figures.asked:.4g} asked)")
     if dead:
         warn(
-            f"all weights were pruned, though less was asked, of {listed(dead)}. Such a layer "
-            "learns nothing. Weights that are equal, or below one step of delta, go together: take "
-            "a smaller delta, or ties='keep', which leaves the layer alone until its weights differ"
+            "all weights were pruned, though less was asked, of "
+            f"{short_list(dead, MOST_NAMED)}. Such a layer learns nothing. Weights that are equal, "
+            "or below one step of delta, go together: take a smaller delta, or ties='keep', which "
+            "leaves the layer alone until its weights differ"
         )
     if spared:
         warn(
-            f"all weights would have been pruned, though less was asked, of {listed(spared)}: "
-            "with ties='keep' the mask stays as it was, and is tried again"
+            "all weights would have been pruned, though less was asked, of "
+            f"{short_list(spared, MOST_NAMED)}: with ties='keep' the mask stays as it was, and is "
+            "tried again"
         )
 
 
-def listed(names: list[str]) -> str:
-    """The names, cut short where they are many."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
-
-
-def is_dead(cell: PruneCell, tensor: int, figures: Figures) -> bool:
+def is_dead(cell: Cell, tensor: int, figures: Figures) -> bool:
     """Whether a tensor lost all weights though less was asked."""
     return figures.zeros == figures.size > 0 and decides(cell, tensor, figures)
 
 
-def decides(cell: PruneCell, tensor: int, figures: Figures) -> bool:
-    """Whether the weights and the share that was asked decide what goes, so that it may surprise.
+def decides(cell: Cell, tensor: int, figures: Figures) -> bool:
+    """Whether the weights and the share that was asked decide the mask, so that it may surprise.
 
-    A mask that was set is meant.
+    A mask that was set does not.
     """
     return tensor not in cell._custom and may_surprise(cell.prune_filler, figures.asked)
 
 
 def may_surprise(filler: str, asked: float) -> bool:
-    """Whether more may go than was asked: Random draws that, and at 0 the zeros were there."""
+    """Whether more may be pruned than was asked.
+
+    Random prunes the share exactly, and at 0 only the zeros that were there count as pruned.
+    """
     return filler == "IterNonStruct" and 0 < asked < 1

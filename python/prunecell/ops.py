@@ -5,12 +5,12 @@ or `__cuda_array_interface__`, of float16, bfloat16, float32 or float64, any sha
 C-contiguous, others dense. Arrays of a CUDA device are worked on there, on the stream of their
 framework; the masks of a call lie on the device of its arrays (`Mask.to`). docs/cuda.md.
 A list is one operation: every level is decided before anything is written, and a call that raises
-has changed nothing. No memory that a call writes may be in a list twice. Results are equal bit for
-bit for any number of `threads` (0: as many as OpenMP would use).
+has changed nothing. Outputs of one call must not overlap. Results are equal bit for bit for any
+number of `threads` (0: as many as OpenMP would use).
 
-Errors: `InvalidType` for objects that are no such arrays, `InvalidArgument` for values out of
-range, shapes that differ or read-only memory to be written, `UnreachableThreshold` where NaN or
-Inf keep IterNonStruct from the threshold.
+Errors: `InvalidType` for objects that are no arrays of these kinds, `InvalidArgument` for values
+out of range, shapes that differ or read-only memory to be written, `UnreachableThreshold` where NaN
+or Inf keep IterNonStruct from the threshold.
 """
 
 from __future__ import annotations
@@ -91,19 +91,20 @@ def build_mask(
     out: Any = None,
     threads: int = 0,
 ) -> Any:
-    """Decides which weights go.
+    """Builds the masks that say which weights are pruned.
 
     Args:
         weights: One array or a list of them; read only.
         filler: "IterNonStruct" (all |w| <= k * delta for the smallest k that suffices), "Random",
-            or "None" (nothing goes).
-        threshold: Share of weights to prune, 0 to 1. Ties fall together: IterNonStruct may prune
-            more.
+            or "None" (nothing is pruned).
+        threshold: Share of weights to prune, 0 to 1. Ties are pruned together: IterNonStruct may
+            prune more.
         delta: Grid step of IterNonStruct, in units of the weights, > 0.
-        seed: Of Random, 0 to 2**64 - 1. The number of an array in the list is part of the draw.
+        seed: Seed of Random, 0 to 2**64 - 1. The number of an array in the list is part of the
+            draw.
         old: Masks in force: what they prune counts as 0 (IterNonStruct) and stays pruned.
         out: Masks to write instead of new ones; may be `old`.
-        threads: At most this many.
+        threads: Number of threads at most; 0: as many as OpenMP would use.
 
     Returns:
         A `Mask`, or a list of them for a list.
@@ -127,7 +128,7 @@ def rebuild_and_apply(
     seed: int = 0,
     threads: int = 0,
 ) -> Any:
-    """As `build_mask`, and prunes the weights in place while they are at hand.
+    """Builds masks as `build_mask` does, and prunes the weights in place in the same pass.
 
     `mask`, where given, is the mask in force: it is read as `old` and overwritten.
 
@@ -178,10 +179,10 @@ def unpack_weights(values: Array, mask: Mask, *, out: Array = None, threads: int
 
     Args:
         values: 1-D, as many as the mask keeps.
-        mask: Where they go.
+        mask: The places of the values.
         out: Array to write instead of a new one, of the mask's shape and the values' dtype; not
             the memory of `values`.
-        threads: At most this many.
+        threads: Number of threads at most; 0: as many as OpenMP would use.
     """
     _masks("mask", mask)
     dense = empty_like(values, mask.shape) if out is None else out
@@ -204,14 +205,14 @@ def empty_like(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def empty_twin(array: Array, shape: tuple[int, ...]) -> Array:
-    """The same, in the array's order in memory: `shape` is its own."""
+    """Uninitialized memory of the array's kind, dtype and order in memory; `shape` is its own."""
     if hasattr(array, "new_empty_strided"):
         return array.new_empty_strided(shape, array.stride())
     return empty_like(array, shape)
 
 
 def count_zeros(weights: Any, *, threads: int = 0) -> Any:
-    """Number of weights that are +0 or -0; of a `Mask`, its pruned weights. A list for a list.
+    """Number of weights that are +0 or -0, or that a `Mask` prunes. A list for a list.
 
     >>> import numpy as np
     >>> count_zeros(np.array([0.0, -0.0, 1.0]))

@@ -1,4 +1,4 @@
-"""Opening files of others: only what is a file, without waiting for what is not."""
+"""Opening files of strangers: regular files only, without waiting for pipes and devices."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from io import FileIO
 
 
 def open_regular(path: str | os.PathLike[str]) -> FileIO:
-    """An open file, unbuffered.
+    """An open regular file, unbuffered.
 
     Raises:
-        BadFile: A folder, a device or a pipe.
-        OSError: It cannot be opened.
+        BadFile: The path is that of a folder, a device or a pipe.
+        OSError: The file cannot be opened.
     """
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write. Looked at before it is opened
-    # as well: opening a device may do something.
+    # Without O_NONBLOCK, opening a pipe waits for a writer. The kind is checked before opening as
+    # well, since opening a device may have effects.
     _check(path, os.stat(path).st_mode)
     file = FileIO(os.fspath(path), "rb", opener=_open)
     try:
@@ -32,7 +32,7 @@ def _open(path: str, flags: int) -> int:
 
 def _check(path: str | os.PathLike[str], mode: int) -> None:
     if not stat.S_ISREG(mode):
-        # Here and not above: prunecell.config reads with the standard library alone.
+        # Imported here because prunecell.config reads with the standard library alone.
         from prunecell._core import BadFile
 
         kind = "folder" if stat.S_ISDIR(mode) else "device or pipe"

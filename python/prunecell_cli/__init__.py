@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-__all__ = ["main"]
+from prunecell_cli.exit_code import INTERRUPTED
 
-INTERRUPTED = 130  # what a shell reports of a program that ctrl-C ended
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

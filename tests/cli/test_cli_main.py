@@ -114,7 +114,7 @@ PROGRAMS = {
 
 
 WHEN = [
-    *(("module", f"prunecell.cli.{name}") for name in ["app", "lab.train", "tensors.npz"]),
+    *(("module", f"prunecell.cli.{name}") for name in ["app", "lab.commands", "tensors.npz"]),
     *(("script", name) for name in ["numpy", "prunecell", "prunecell._core", "prunecell.cli.app"]),
 ]
 
@@ -146,3 +146,26 @@ def test_progress_is_drawn_on_terminals_only(monkeypatch: pytest.MonkeyPatch) ->
             assert lines[1].startswith("pruning [######..................]  25% ")
             assert lines[1].endswith("conv1") and len(lines[2]) < 60
             assert lines[-1] == ""
+
+
+LOADED = """
+import sys
+from prunecell_cli import main
+code = main(sys.argv[1:])
+print(*(name for name in sys.modules if name == "torch" or name.startswith("prunecell.")))
+sys.exit(code)
+"""
+LAB = "prunecell.cli.lab"
+PARSER = {LAB, *(f"{LAB}.{name}" for name in ("commands", "options", "fields"))}
+
+
+@pytest.mark.parametrize("arguments", ["--version", "inspect a.npz", "prune a.npz b.npz"])
+def test_commands_on_files_load_neither_torch_nor_the_lab(arguments: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", w=np.ones((3, 3)))
+    options = ["--threshold", "0.5"] if arguments.startswith("prune") else []
+    command = [sys.executable, "-c", LOADED, *arguments.split(), *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    loaded = set(ran.stdout.splitlines()[-1].split())
+    assert "prunecell.cli.app" in loaded
+    assert {name for name in loaded if name.startswith(LAB)} == PARSER
+    assert not {"torch", "prunecell.torch", "prunecell.n2d2"} & loaded

@@ -116,6 +116,13 @@ def test_long_chains_need_no_depth() -> None:
     assert evaluate("<=".join(["1"] * 1000)) == "True"
 
 
+def test_long_chains_do_not_depend_on_the_depth_of_the_caller() -> None:
+    def deep(frames: int) -> str:
+        return evaluate("+".join(["1"] * 2000)) if frames == 0 else deep(frames - 1)
+
+    assert deep(500) == "2000"
+
+
 def test_small_powers_of_one_are_cheap_whatever_the_exponent() -> None:
     big = "9" * 300
     assert evaluate(f"1 ** {big}") == "1"

@@ -1,4 +1,4 @@
-"""`main`: from arguments to an exit code."""
+"""`main`: runs a command and returns its exit code."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from prunecell_cli import INTERRUPTED
+from prunecell_cli.exit_code import INTERRUPTED
 
 from prunecell import Error, __version__
 from prunecell.cli import console, inspect, prune
 from prunecell.cli.errors import CommandError
-from prunecell.cli.lab import report, train
+from prunecell.cli.lab import commands as lab
 from prunecell.cli.parser import Parser
 from prunecell.config import ConfigError
 
@@ -28,7 +28,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"prunecell {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (inspect, prune, train, report):
+    for command in (inspect, prune, lab):
         command.add(commands)
     return parser
 
@@ -37,16 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        argv: Arguments without the program's name; None: those of the process.
+        argv: Arguments without the program's name; None: the arguments of the process.
 
     Returns:
-        0, or 1 where the command failed, or 2 where it cannot be meant.
+        0 done, 1 failure, 2 usage error, 130 interrupted.
     """
     _fill_closed()
     try:
         arguments = _parser().parse_args(argv)
-    except SystemExit as end:  # of argparse: help, version, mistakes
-        console.draw("")  # argparse takes no notice when they cannot be written
+    except SystemExit as end:  # argparse ends so after help, version and mistakes
+        console.draw("")  # notices a closed stderr, which argparse ignores
         return int(end.code or 0)
     except CommandError as error:  # help that cannot be written
         console.complain("prunecell", error)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> tuple[int, str]:
-    """Exit code of a command and what is to be said about it."""
+    """The exit code of a command, and its complaint or ""."""
     if sys.stdout is None:
         return 1, "expected a standard output to write to, it is closed"
     try:
@@ -88,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> tuple[int, str]:
 
 
 def _fill_closed() -> None:
-    """Takes the numbers of closed standard streams, or libraries would write into our files."""
+    """Opens closed standard streams, whose numbers later files would get otherwise."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""What a command writes to its standard output and its standard error."""
+"""Output of a command to its standard output and its standard error."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _WIDEST = 140
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """None is what Python has in place of a stream that was closed before it began."""
+    """Whether `stream` is a terminal; None stands for a stream that was closed from the start."""
     return stream is not None and stream.isatty()
 
 
 def width() -> int:
-    """Columns of the terminal; where there is none, what a wide one has."""
+    """Columns of the terminal, at most _WIDEST; _WIDEST where there is none."""
     if not is_terminal(sys.stdout):
         return _WIDEST
     return min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
@@ -33,7 +33,7 @@ def unicode() -> bool:
 
 
 def safe(text: str) -> str:
-    """Lines that cannot drive a terminal: all that a command writes goes through here."""
+    """The text without characters that drive a terminal; all output goes through here."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -56,22 +56,22 @@ def _write(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """What is left in a stream that cannot be written: Python would fail once more in the end."""
+    """Drops the rest of a stream that cannot be written, or Python fails once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(program: str, message: object) -> None:
-    """One line on stderr, if anybody listens."""
+    """Writes one line to stderr, if that is open."""
     mutter(f"{program}: {' '.join(str(message).split())}\n")
 
 
 def mutter(text: str) -> None:
-    """Lines on stderr, if anybody listens."""
+    """Writes lines to stderr, if that is open."""
     draw(safe(text))
 
 
 def draw(text: str) -> None:
-    """Text on stderr, with what drives a terminal in it, if anybody listens."""
+    """Writes text that may drive a terminal to stderr, if that is open."""
     with suppress(ValueError, AttributeError):  # closed, or None
         try:
             sys.stderr.write(text)
@@ -82,5 +82,5 @@ def draw(text: str) -> None:
 
 def show_json(value: dict[str, Any]) -> None:
     """Writes one JSON object."""
-    # json escapes every character that a terminal minds but one.
+    # json escapes all characters that drive a terminal except DEL.
     _write(json.dumps(value, indent=1, allow_nan=False).replace("\x7f", "\\u007f") + "\n")

@@ -1,4 +1,4 @@
-"""What is asked of paths before any work begins."""
+"""Checks of paths before any work begins, and writing of text files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from prunecell.regular import open_regular
 
 @contextmanager
 def os_errors_are_failures(path: Path) -> Iterator[None]:
-    """Turns what the system says about `path` into the message of a failed command."""
+    """Turns errors of the system about `path` into CommandErrors."""
     try:
         yield
     except OSError as error:
-        if error.errno is None:  # a BadFile says it all
+        if error.errno is None:  # a BadFile, whose message is complete
             raise
         raise CommandError(f"{path}: {os.strerror(error.errno).lower()}") from None
 
 
 def check_readable(path: Path) -> None:
-    """Refuses what is not a file that can be read.
+    """Refuses a path that is not that of a readable file.
 
     Raises:
-        CommandError, BadFile: Saying why.
+        CommandError: The file does not exist or cannot be opened.
+        BadFile: The path is that of a folder, a device or a pipe.
     """
     with os_errors_are_failures(path):
         open_regular(path).close()
@@ -37,7 +38,7 @@ def check_writable(path: Path) -> None:
     """Refuses an output that could only fail after all the work.
 
     Raises:
-        CommandError: Its folder does not exist or cannot be written to, or it is a folder itself.
+        CommandError: The folder does not exist or cannot be written to, or `path` is no file.
     """
     if path.exists() and not path.is_file():
         kind = "folder" if path.is_dir() else "device or pipe"
@@ -49,7 +50,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a whole text file, or leaves the old one.
+    """Writes a whole text file, or leaves the old file.
 
     A byte of a file name that is no UTF-8 becomes an escape, which JSON reads as the same byte.
     """

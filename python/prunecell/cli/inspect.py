@@ -74,7 +74,7 @@ def _count(source: Source, names: list[str]) -> list[_Found]:
 
 
 def _total(found: list[_Found]) -> dict[str, Any]:
-    each = {one.listed.alias_of or one.listed.name: one for one in reversed(found)}  # tied: once
+    each = {one.listed.first_name: one for one in reversed(found)}  # tied: once
     counted = [one.magnitudes for one in each.values() if one.magnitudes is not None]
     return {
         "tensors": len(found),
@@ -87,9 +87,7 @@ def _total(found: list[_Found]) -> dict[str, Any]:
 
 def _groups(found: list[_Found], embeddings: Sequence[str]) -> dict[str, dict[str, Any]]:
     prunable = [one for one in found if one.listed.prunable]
-    layers = [
-        one for one in prunable if not matches(one.listed.alias_of or one.listed.name, embeddings)
-    ]
+    layers = [one for one in prunable if not matches(one.listed.first_name, embeddings)]
     return {"total": _total(found), "prunable": _total(prunable), "layers": _total(layers)}
 
 
@@ -183,7 +181,7 @@ def _row(one: _Found, bounds: tuple[int, int] | None) -> list[str]:
     return [
         printable(listed.name),
         listed.dtype,
-        "x".join(map(str, listed.shape)) or "-",
+        terminal.shape_text(listed.shape),
         "tied" if listed.alias_of is not None else listed.form,
         "-" if counts is None else terminal.share_text(counts.zeros, counts.size),
         terminal.bytes_text(listed.stored),

@@ -1,4 +1,4 @@
-"""How large the weights are: counts of |w| by power of two, exact and in one pass."""
+"""Magnitudes of weights: counts of |w| by power of two, exact and in one pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK = 1 << 20  # elements: what is made of them beside the tensor stays small
+from prunecell.formats.dtypes import widened
+
+_CHUNK = 1 << 20  # elements; temporaries have no more
 _SUBNORMAL = {16: -15, 32: -127, 64: -1023}
 _MANTISSA = {16: 10, 32: 23, 64: 52}
 
@@ -18,11 +20,11 @@ class Magnitudes:
     """Counts of weights.
 
     Attributes:
-        zeros: Of +0 and -0.
-        nan: Of NaN.
-        infinite: Of Inf and -Inf.
-        octaves: Exponent e -> weights with 2**e <= |w| < 2**(e+1). Subnormal ones count in the
-            octave below the normal ones.
+        zeros: Weights that are +0 or -0.
+        nan: Weights that are NaN.
+        infinite: Weights that are Inf or -Inf.
+        octaves: Exponent e -> weights with 2**e <= |w| < 2**(e+1). Subnormal weights count in the
+            octave below the normal weights.
     """
 
     zeros: int = 0
@@ -32,7 +34,7 @@ class Magnitudes:
 
     @property
     def size(self) -> int:
-        """All weights."""
+        """The number of all weights."""
         return self.zeros + self.nan + self.infinite + sum(self.octaves.values())
 
     def add(self, other: Magnitudes) -> None:
@@ -48,8 +50,8 @@ def count_magnitudes(bits: NDArray[Any], dtype: str) -> Magnitudes:
     """Counts the weights of one tensor.
 
     Args:
-        bits: Its elements as unsigned integers, 1-D.
-        dtype: "float16", "bfloat16", "float32" or "float64".
+        bits: The elements as unsigned integers, 1-D.
+        dtype: The element type, "float16", "bfloat16", "float32" or "float64".
     """
     width = 32 if dtype == "bfloat16" else bits.dtype.itemsize * 8
     mantissa = _MANTISSA[width]
@@ -59,7 +61,7 @@ def count_magnitudes(bits: NDArray[Any], dtype: str) -> Magnitudes:
     for start in range(0, bits.size, _CHUNK):
         part = bits[start : start + _CHUNK]
         if dtype == "bfloat16":
-            part = part.astype(np.uint32) << np.uint32(16)
+            part = widened(part).view(np.uint32)
         magnitude = part & part.dtype.type((1 << (width - 1)) - 1)
         field_of = (magnitude >> part.dtype.type(mantissa)).astype(np.int64)
         counts += np.bincount(field_of, minlength=special + 1)

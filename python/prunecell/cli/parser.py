@@ -1,4 +1,4 @@
-"""The parser that all commands share: one line for a mistake, examples in every help text."""
+"""The parser of all commands: one line for a mistake, examples in every help text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Run = Callable[[argparse.Namespace], None]
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line instead of repeating the whole usage."""
+    """A parser whose errors have one line, without the usage."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Refuses unknown arguments in the name of the command that they were given to.
+        """Refuses unknown arguments in the name of their command.
 
-        Options first: a misspelled one is often missing under its right name.
+        Options come first: a misspelt option is often missing under its right name.
         """
         unknown = self._unknown_options(sys.argv[1:] if args is None else args)
         if not unknown:
@@ -40,9 +40,10 @@ class Parser(argparse.ArgumentParser):
     def _unknown_options(self, args: Sequence[str]) -> list[str]:
         if self._subparsers is None:
             own = takewhile(lambda one: one != "--", args)
-        else:  # the rest belongs to the command
+        else:  # the rest are arguments of the command
             own = takewhile(lambda one: one.startswith("-"), args)
-        options = (one for one in own if one.startswith("--") and " " not in one)  # as argparse
+        # argparse takes words with spaces for values.
+        options = (one for one in own if one.startswith("--") and " " not in one)
         return [one for one in options if one.split("=")[0] not in self._option_string_actions]
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -68,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 def add_command(
     commands: Commands, name: str, *, summary: str, more: str, examples: str, run: Run
 ) -> argparse.ArgumentParser:
-    """A command of its own, whose arguments are to be added."""
+    """Adds a command and returns its parser, for the caller to add arguments to."""
     description = "\n".join(textwrap.wrap(f"{summary} {more}", 79))
     indented = "\n".join(f"  {line}" for line in examples.strip().splitlines())
     parser = commands.add_parser(
@@ -84,7 +85,7 @@ def add_command(
 
 
 def add_patterns(parser: argparse.ArgumentParser) -> None:
-    """The options that choose tensors by name."""
+    """Adds the options that choose tensors by name."""
     repeated: dict[str, Any] = {"action": "append", "default": [], "metavar": "PATTERN"}
     known = " ".join(EMBEDDINGS)
     for option, text in (

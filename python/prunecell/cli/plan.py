@@ -1,4 +1,4 @@
-"""What `prunecell prune` is to do with each tensor, decided before any is read."""
+"""The rule of each tensor that `prunecell prune` prunes, decided before any tensor is read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from prunecell.cli import console
 from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.select import matches, named, selected
 from prunecell.cli.tensors import Listed
+from prunecell.cli.terminal import shape_text
 
 _WEIGHT = ".weight"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How one tensor is pruned."""
+    """The parameters by which one tensor is pruned."""
 
     filler: str
     threshold: float
@@ -27,29 +28,29 @@ class Rule:
 
 
 def module_of(name: str) -> str:
-    """The module that a tensor is the weight of; other tensors count as modules themselves."""
+    """The module of a tensor named as its weight; other tensors count as modules themselves."""
     return name.removesuffix(_WEIGHT)
 
 
 def by_options(
     tensors: Mapping[str, Listed], cell: PruneCell, include: list[str], exclude: list[str]
 ) -> dict[str, Rule]:
-    """One rule for all prunable tensors that the patterns leave, tied ones under their first name.
+    """One rule for all prunable tensors that the patterns leave; tied ones by their first name.
 
     A pattern that excludes a tensor excludes it under all of its names.
 
     Raises:
-        UsageError: A pattern that fits no prunable tensor.
-        CommandError: There is none at all, or the patterns leave none.
+        UsageError: A pattern fits no prunable tensor.
+        CommandError: The file has no prunable tensor, or the patterns leave none.
     """
     names = [one.name for one in tensors.values() if one.prunable]
     if not names:
         raise CommandError("expected floating tensors of two or more dimensions, the file has none")
     taken = selected(names, include, exclude)
-    spared = {first_name(tensors[name]): name for name in names if matches(name, exclude)}
-    tied = [name for name in taken if first_name(tensors[name]) in spared]
+    spared = {tensors[name].first_name: name for name in names if matches(name, exclude)}
+    tied = [name for name in taken if tensors[name].first_name in spared]
     for name in tied:
-        other = spared[first_name(tensors[name])]
+        other = spared[tensors[name].first_name]
         console.complain(
             "prunecell prune",
             f"warning: {name} is left as it is: {other}, which is excluded, is the same tensor",
@@ -61,22 +62,17 @@ def by_options(
         raise CommandError(f"nothing to prune: {' '.join(patterns)} leaves none of {named(names)}")
     rules: dict[str, Rule] = {}
     for name in taken:
-        rules.setdefault(first_name(tensors[name]), _rule(cell, name))
+        rules.setdefault(tensors[name].first_name, _rule(cell, name))
     return rules
-
-
-def first_name(listed: Listed) -> str:
-    """Of a tensor, the first of its names in the file."""
-    return listed.alias_of or listed.name
 
 
 def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, Rule]:
     """A rule for each section of an INI file with QWeight=Prune.
 
     Raises:
-        ConfigError: Anything in the file that cannot be meant.
-        UsageError: A section that fits no tensor, or none that can be pruned, or two for tied
-            tensors that differ.
+        ConfigError: The INI file is not valid.
+        UsageError: A section fits no tensor, or none that can be pruned, or two sections prune
+            tied tensors differently.
     """
     cells = config.load_ini(path)
     if not cells:
@@ -86,12 +82,12 @@ def by_config(tensors: Mapping[str, Listed], path: str, seed: int) -> dict[str, 
     for section, cell in cells.items():
         name = _tensor_of(section, tensors, path)
         if not tensors[name].prunable:
-            shape = "x".join(map(str, tensors[name].shape)) or "a number"
+            shape = shape_text(tensors[name].shape, "a number")
             raise UsageError(
                 f"{path}: section [{section}]: expected a floating tensor of two or more "
                 f"dimensions, {name} is {tensors[name].dtype} {shape}"
             )
-        first, rule = first_name(tensors[name]), _rule(cell, name, seed)
+        first, rule = tensors[name].first_name, _rule(cell, name, seed)
         present = rules.setdefault(first, rule)
         other = sections.setdefault(first, section)
         if replace(present, seed=rule.seed) != rule:
@@ -111,12 +107,12 @@ def _tensor_of(section: str, tensors: Mapping[str, Listed], path: str) -> str:
 
 
 def _rule(cell: PruneCell, name: str, seed: int | None = None) -> Rule:
-    """What a schedule comes to in the end. A file has no epochs: Gradual is pruned at once."""
+    """The rule at the end of a cell's schedule: a file has no epochs."""
     filler, threshold = cell.prune_filler, cell.threshold
     if cell.prune_mode == "Identity":
         filler = "None"
     elif cell.prune_mode == "Gradual":
         threshold = max(threshold, cell.start)
-    # As a cell of a model draws: equal layers get different masks.
+    # The seed depends on the name, as in a cell of a model: equal layers get different masks.
     drawn = derive_seed(cell.seed if seed is None else seed, module_of(name))
     return Rule(filler, threshold, cell.delta, drawn, cell.ties)

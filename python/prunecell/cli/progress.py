@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; silence where nobody watches."""
+"""A progress bar on a terminal, and no output elsewhere."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _BAR_WIDTH = 24
 
 
 class Progress:
-    """Counts from 0 to `total` on one line of stderr, which is erased in the end.
+    """A count from 0 to `total` on one line of stderr, which is erased in the end.
 
     Args:
-        title: What is going on.
-        total: Units of all the work.
-        show: False: draw nothing, as where stderr is no terminal.
+        title: The first word of the line.
+        total: Units of all work.
+        show: False draws nothing, also on a terminal.
     """
 
     def __init__(self, title: str, total: int, *, show: bool = True) -> None:
@@ -38,7 +38,7 @@ class Progress:
             console.draw("\r\x1b[K")
 
     def advance(self, units: int, note: str | None = None) -> None:
-        """`units` more are done; `note` stands behind the bar from now on."""
+        """Counts `units` more; `note` stands behind the bar from now on."""
         self._done += units
         if note is not None:
             self._note = printable(note)

@@ -1,4 +1,4 @@
-"""`prunecell prune`: a file of tensors in, a pruned one out, tensor by tensor."""
+"""`prunecell prune`: prunes a file of tensors, one tensor at a time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ prunecell prune weights.npz sparse.npz --threshold 0.5 --filler Random --seed 7
 prunecell prune model.safetensors small.safetensors --config layers.ini
 """
 _DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0, "ties": "prune"}
-# What a model of prunecell.torch keeps beside a weight, or beside one that has another name here.
+# Suffixes of tensors that a model of prunecell.torch saves with a weight, whatever its name here.
 _TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
 
 
@@ -93,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _cell(arguments: argparse.Namespace) -> PruneCell:
-    """The options as a cell, which knows what is legal."""
+    """The options as a cell, which checks them."""
     if arguments.threshold is None:
         raise UsageError("expected --threshold SHARE or --config INI")
     given = {name: getattr(arguments, name) for name in _DEFAULTS}
@@ -125,7 +125,7 @@ def _by_config(arguments: argparse.Namespace, tensors: dict[str, Listed]) -> dic
 
 
 def _say_what_is_lost(source: Source, kind: str) -> None:
-    """Warns of what is no tensor where it does not pass: only torch files hold it on both sides."""
+    """Warns of entries that are no tensors and are lost unless both files are torch files."""
     if source.others and (source.kind, kind) != ("torch", "torch"):
         console.complain(
             "prunecell prune",
@@ -134,7 +134,7 @@ def _say_what_is_lost(source: Source, kind: str) -> None:
 
 
 def _without_training_state(source: Source) -> dict[str, Listed]:
-    """The tensors that are written: masks of a training run would not fit the pruned weights."""
+    """The tensors without masks of a training run, which would not fit the pruned weights."""
     added = {key for name in source.tensors for key in Keys.beside(name).added}
     stale = [name for name in source.tensors if name.endswith(_TRAINING) or name in added]
     if stale:
@@ -160,7 +160,7 @@ def _write(
         writing(arguments.output, source, pack=pack) as sink,
     ):
         for name, listed in tensors.items():
-            first = plan.first_name(listed)
+            first = listed.first_name
             if first != name and first in tensors and sink.add_alias(name, first):
                 continue
             tensor = source.read(name)

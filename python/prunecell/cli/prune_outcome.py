@@ -1,4 +1,4 @@
-"""What `prunecell prune` says of the tensors that it pruned."""
+"""The report of `prunecell prune` about the pruned tensors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _groups(arguments: argparse.Namespace, done: list[Done]) -> dict[str, Any]:
 
 
 def as_json(arguments: argparse.Namespace, done: list[Done]) -> dict[str, Any]:
-    """Everything, of all tensors and of each."""
+    """The report as JSON: files, tensors and sums."""
     tensors = [
         {
             "name": one.before.name,
@@ -75,14 +75,14 @@ def as_json(arguments: argparse.Namespace, done: list[Done]) -> dict[str, Any]:
 
 
 def show(arguments: argparse.Namespace, done: list[Done]) -> None:
-    """A table of the tensors, how they were pruned, and what became of the file."""
+    """Writes a table of the tensors, how they were pruned, and the sizes of the files."""
     fillers = {one.rule.filler for one in done}
-    mixed = len(fillers) > 1  # otherwise one line below says it of all
+    mixed = len(fillers) > 1  # otherwise one line below names the filler
     header = ["tensor", "shape", "weights", "asked", "reached", "dense", "written", "smaller"]
     header += ["filler"] * mixed
     rows = []
     for one in done:
-        shape = "x".join(map(str, one.before.shape))
+        shape = terminal.shape_text(one.before.shape)
         asked = terminal.share_text(one.pruned.asked)
         sums = _figures(_sums([one]))
         name, filler = printable(one.before.name), [one.rule.filler] * mixed
@@ -124,7 +124,7 @@ def _figures(sums: dict[str, Any]) -> list[str]:
 
 
 def warn_of_surprises(done: list[Done]) -> None:
-    """One warning of each kind: steps that are too coarse, tensors that died, and that were spared.
+    """Warns once each of steps that are too coarse, of tensors that died and of spared tensors.
 
     A step is too coarse where a finer one would have kept far more weights.
     """
@@ -153,7 +153,7 @@ def _is_dead(one: Done) -> bool:
 
 
 def _warn(named: list[Done], others: str, why: str) -> None:
-    """One warning that names the first of them."""
+    """Writes one warning that names the first tensor and counts the others."""
     if not named:
         return
     first = named[0]

@@ -13,18 +13,18 @@ from prunecell._core import build_masks
 from prunecell.cli.plan import Rule
 from prunecell.formats.stored import Stored
 
-_FAR = 0.05  # share of weights pruned beyond what was asked for that is worth a warning
+_FAR = 0.05  # share of weights pruned beyond the threshold from which a warning is due
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What came of it.
+    """The result of pruning one tensor.
 
     Attributes:
         asked: The share that was asked for.
-        zeros: Of the mask.
-        level: Of the mask.
-        tied: Whether all weights would have gone, and so none did: `ties="keep"`.
+        zeros: Number of pruned weights.
+        level: Level of the mask.
+        tied: Whether `ties="keep"` kept all weights because all would have been pruned.
         overshoot: Share of the weights that a finer step would have kept; 0 if it is at most _FAR.
     """
 
@@ -36,14 +36,14 @@ class Pruned:
 
 
 def prune(tensor: Stored, rule: Rule) -> Pruned:
-    """Prunes in place.
+    """Prunes a tensor in place.
 
     Raises:
         UnreachableThreshold: NaN or Inf keep the tensor from the threshold; nothing is changed.
     """
     if rule.filler == "None":
         return Pruned(0.0, int(np.count_nonzero(tensor.bits == 0)), 0)
-    values = _values(tensor)
+    values = tensor.floats()
     (mask,), (result,) = build_masks(
         [values],
         None,
@@ -61,8 +61,8 @@ def prune(tensor: Stored, rule: Rule) -> Pruned:
 
 
 def _overshoot(values: NDArray[Any], need: int, zeros: int) -> float:
-    """Compared with the finest step, which prunes ties and earlier zeros as well."""
-    if zeros - need <= _FAR * values.size:  # the usual case, in which nothing need be sorted
+    """Share pruned beyond the finest step, which prunes ties and earlier zeros as well; or 0."""
+    if zeros - need <= _FAR * values.size:  # the usual case, without a partition
         return 0.0
     magnitudes = np.abs(values.ravel())
     limit = np.partition(magnitudes, need - 1)[need - 1] if need else 0.0
@@ -70,17 +70,8 @@ def _overshoot(values: NDArray[Any], need: int, zeros: int) -> float:
     return share if share > _FAR else 0.0
 
 
-def _values(tensor: Stored) -> NDArray[Any]:
-    """The weights in a type that numpy has: every bfloat16 is a float32, exactly."""
-    if tensor.dtype.numpy_name == "bfloat16":
-        wide = tensor.bits.astype(np.uint32) << np.uint32(16)
-        values: NDArray[Any] = wide.view(np.float32).reshape(tensor.shape)
-        return values
-    return tensor.numpy()
-
-
 def _movable(tensor: Stored) -> NDArray[Any]:
-    """The memory of the tensor as floats of its width: what is kept keeps its bits anyway."""
+    """The memory of the tensor as floats of its width: kept weights keep their bits anyway."""
     if tensor.dtype.numpy_name == "bfloat16":
         return tensor.bits.view(np.float16).reshape(tensor.shape)
     return tensor.numpy()

@@ -1,4 +1,4 @@
-"""Which tensors a command takes, by name."""
+"""Selection of tensors by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from prunecell.cli.errors import UsageError
+from prunecell.shown import short_list
+
+_MOST_NAMED = 8  # tensors named in an error
 
 EMBEDDINGS = ("*embed*", "emb", "*emb.*", "wte.*", "*.wte.*", "wpe.*", "*.wpe.*")
 """Names that embeddings commonly have; a file does not say which layer a tensor belongs to."""
@@ -20,7 +23,7 @@ def selected(names: Sequence[str], include: Sequence[str], exclude: Sequence[str
     """Names that fit `include` (all, where it is empty) and do not fit `exclude`.
 
     Raises:
-        UsageError: A pattern that fits no name: it is misspelt.
+        UsageError: A pattern fits no name.
     """
     for option, patterns in (("--include", include), ("--exclude", exclude)):
         for pattern in patterns:
@@ -33,9 +36,6 @@ def selected(names: Sequence[str], include: Sequence[str], exclude: Sequence[str
     ]
 
 
-def named(names: Sequence[str], most: int = 8) -> str:
+def named(names: Sequence[str]) -> str:
     """A list of names for a message."""
-    if not names:
-        return "the tensors: there are none"
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return short_list(names, _MOST_NAMED) if names else "the tensors: there are none"

@@ -10,7 +10,7 @@ from prunecell.cli.magnitudes import Magnitudes
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"
 _LEVELS_ASCII = ".:-=+*%@"
-_TAIL = 0.0005  # share of weights that may be lumped into the last line of a histogram
+_TAIL = 0.0005  # share of weights that the last line of a histogram may sum up
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -28,17 +28,22 @@ def count_text(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def share_text(part: float, whole: float = 1.0) -> str:
-    """0.9 -> "90.00 %"; nothing for a share of nothing."""
+    """0.9 -> "90.00 %"; "-" for a share of nothing."""
     return f"{part / whole:.2%}".replace("%", " %") if whole else "-"
 
 
 def factor_text(dense: float, packed: float) -> str:
-    """How many times smaller."""
+    """The quotient of two sizes, "-" where `packed` is 0."""
     return f"{dense / packed:.2f}" if packed else "-"
 
 
+def shape_text(shape: Sequence[int], scalar: str = "-") -> str:
+    """(3, 4) -> "3x4"; `scalar` for a tensor without dimensions."""
+    return "x".join(map(str, shape)) or scalar
+
+
 def shorten(text: str, width: int) -> str:
-    """The text, cut in the middle where it is longer than `width`: ends tell names apart."""
+    """The text, cut in the middle if it is longer than `width`: ends tell names apart."""
     if len(text) <= width:
         return text
     head = (width - 2) // 2
@@ -46,7 +51,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def shorten_names(names: Iterable[str], width: int) -> dict[str, str]:
-    """Each name and what is shown for it: never one text for two names.
+    """Each name and the text shown for it, which no other name has.
 
     Leading parts give way to their first letters, then the middle to two dots. Names that would
     look alike become longer than `width` instead.
@@ -60,7 +65,7 @@ def shorten_names(names: Iterable[str], width: int) -> dict[str, str]:
 
 
 def _forms(name: str, width: int) -> list[str]:
-    """What may be shown for a name, best first."""
+    """The texts that may be shown for a name, best first."""
     initials = _initials(name, width)
     return [shorten(initials, width), initials, name]
 
@@ -92,9 +97,9 @@ def table(
         header: Names of the columns.
         rows: Texts, as many as columns.
         totals: Rows below a line.
-        words: Columns that are no numbers, which are set to the left.
-        droppable: Columns that are left out where names would not fit, the first one first.
-        width: Of the terminal. What does not fit even so is longer.
+        words: Columns of words, which are aligned to the left.
+        droppable: Columns that are left out where names would not fit, in this order.
+        width: Width of the terminal. A table that cannot be made to fit is wider.
     """
     columns = list(zip(header, *rows, *totals, strict=True))
     widths = [max(map(len, column)) for column in columns]
@@ -130,7 +135,7 @@ def bar(share: float, width: int, *, unicode: bool) -> str:
 
 
 def octave_range(magnitudes: Magnitudes, most: int) -> tuple[int, int] | None:
-    """The highest octave with weights, and the lowest worth a line of its own."""
+    """The lowest octave worth a line of its own and the highest with weights, or None."""
     octaves = magnitudes.octaves
     if not octaves:
         return None
@@ -143,7 +148,7 @@ def octave_range(magnitudes: Magnitudes, most: int) -> tuple[int, int] | None:
 
 
 def edge_text(octave: int) -> str:
-    """2**octave."""
+    """The text of 2**octave."""
     return f"{2.0**octave:.3g}" if octave <= 1023 else f"2**{octave}"
 
 
@@ -156,7 +161,7 @@ def sparkline(magnitudes: Magnitudes, low: int, top: int, *, unicode: bool) -> s
 
 
 def histogram(magnitudes: Magnitudes, *, width: int, unicode: bool, most: int = 16) -> str:
-    """|w| by power of two, exact zeros first."""
+    """A histogram of |w| by power of two, exact zeros first."""
     rows = [("0", magnitudes.zeros)]
     if bounds := octave_range(magnitudes, most):
         low, top = bounds

@@ -1,4 +1,4 @@
-r"""INI files of the reference's dialect: reading, what they prune, and writing that back.
+r"""INI files of the reference's dialect: reading, what they prune, and writing it back.
 
     >>> from prunecell import config
     >>> ini = config.parse("[conv1]\nQWeight=Prune\nQWeight.PruningMode=Static\n")
@@ -47,7 +47,7 @@ def load_ini(
     """Section name -> PruneCell for each cell of the file at `path` with QWeight=Prune.
 
     Each cell gets a PruneCell of its own, whose parameters are attributes under their Python names.
-    `variables` as in read. Raises ConfigError (a ValueError) for anything in the file that cannot
-    be meant, OSError for a file that cannot be opened.
+    `variables` gives values to `${NAME}`, as in read. Raises ConfigError (a ValueError) for a file
+    that is not valid, OSError for a file that cannot be opened.
     """
     return _build(read(path, variables=variables))

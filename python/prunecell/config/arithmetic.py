@@ -1,4 +1,4 @@
-"""The operators and functions of `$(...)`, each with its bound on what it computes."""
+"""The operators and functions of `$(...)`, each with a bound on its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Number = int | float
 
 
 class ExpressionError(ValueError):
-    """A text that is no arithmetic, or whose result is no finite number."""
+    """A text that is not arithmetic, or that has no finite result."""
 
 
 COMPARE: dict[str, Callable[[Number, Number], bool]] = {
@@ -26,7 +26,7 @@ COMPARE: dict[str, Callable[[Number, Number], bool]] = {
 
 
 def checked(value: Number) -> Number:
-    """`value`, if it is a finite number of a bounded size, else ExpressionError."""
+    """`value`. Raises ExpressionError unless it is a finite number of a bounded size."""
     if isinstance(value, int):
         if value.bit_length() > MAX_INTEGER_BITS:
             raise ExpressionError(f"an integer of more than {MAX_INTEGER_BITS} bits")
@@ -36,9 +36,9 @@ def checked(value: Number) -> Number:
 
 
 def power(base: Number, exponent: Number) -> Number:
-    """`base**exponent`, refused before it is computed where it would be huge or complex."""
+    """`base**exponent`. Raises ExpressionError before computing a huge or complex result."""
     if isinstance(base, int) and isinstance(exponent, int) and exponent > 0:
-        # Before computing: the product of the two is the size of the result.
+        # The product of the two is the size of the result in bits.
         if base.bit_length() * exponent > MAX_INTEGER_BITS and abs(base) > 1:
             raise ExpressionError(f"an integer of more than {MAX_INTEGER_BITS} bits")
     elif base < 0 and exponent != int(exponent):

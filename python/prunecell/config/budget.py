@@ -7,7 +7,7 @@ from .errors import Origin, error_at
 
 
 class Budget:
-    """An amount that may be used up, and the error when it is."""
+    """An amount that may be used up, and the message of the error when it is."""
 
     def __init__(self, limit: int, what: str) -> None:
         self.left: int = limit
@@ -22,10 +22,10 @@ class Budget:
 
 
 def loading_budget() -> Budget:
-    """For everything that one call resolves from one file."""
+    """The budget of everything that one call resolves from one file."""
     return Budget(MAX_LOAD_CHARS, "the values of this file expand to too much text")
 
 
 def reading_budget() -> Budget:
-    """For one value, read by itself."""
+    """The budget of one value that is read by itself."""
     return Budget(MAX_READ_CHARS, "this value expands to too much text")

@@ -1,4 +1,4 @@
-"""What goes wrong in an INI file, and where."""
+"""Errors and warnings about an INI file, with their place."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..limits import MAX_MESSAGE_CHARS
 from ..shown import printable
 from ..warning import warn
 
-# difflib costs the product of both lengths for each candidate; a hostile file may hold megabytes of
-# both, and a suggestion for such a name would help nobody.
+# difflib costs the product of both lengths for each candidate, and a hostile file may hold
+# megabytes of both.
 _LONGEST_SUGGESTED = 64
 _MOST_CANDIDATES = 1000
 
 
 class Origin(NamedTuple):
-    """Where a piece of text was written.
+    """The place of a piece of text.
 
     `file` is the path as the reader was given it, `line` counts from 1, `via` says which template
     inclusion led there ("" for the file itself).
@@ -56,11 +56,11 @@ class ConfigError(ValueError):
 
 
 class MissingKeyError(ConfigError, KeyError):
-    """A section or a property that was asked for by name and is not in the file."""
+    """A section or a property was asked for by name and is not in the file."""
 
 
 class ConfigWarning(UserWarning):
-    """Something in an INI file that has a meaning, but perhaps not the intended one."""
+    """An INI file is valid, but perhaps does not mean what was intended."""
 
 
 def error_at(origin: Origin, section: str | None, reason: str) -> ConfigError:

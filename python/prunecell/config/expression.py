@@ -1,9 +1,10 @@
 """The arithmetic inside `$(...)`.
 
 The reference hands this text to a Python interpreter, so that a configuration can run any program.
-Here it is read by a small parser that knows numbers, the arithmetic and comparison operators of
-Python, `x if condition else y`, and eight functions; results are printed as Python prints them.
-Length, depth and the size of integers are bounded, so that no text takes noticeable time.
+Here a small parser reads it that knows numbers, the arithmetic and comparison operators of Python,
+`x if condition else y`, and eight functions; results are printed as Python prints them. Length,
+depth and the size of integers are bounded, so that no text takes noticeable time. ADR 12 says why
+Python's own parser is not used.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ _WORDS = ("if", "else", "and", "or", "not", "True", "False")
 class _Parser:
     """Recursive descent, one method per precedence, each returning a function of no arguments.
 
-    Chains of equal precedence are loops, at parsing and at evaluation, so that only what really
-    nests takes depth.
+    Chains of equal precedence are loops, at parsing and at evaluation, so that only nesting takes
+    depth.
     """
 
     def __init__(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Which files may be opened: the INI file itself, and templates inside its folder tree."""
+"""Opening the INI file itself, and templates inside its folder tree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
 
 def read_main(path: str) -> str:
-    """The text of the file the user named. OSError if it cannot be read, ConfigError if not INI."""
+    """The text of the file at `path`. Raises OSError or, for what is no text, ConfigError."""
     with BufferedReader(open_regular(path)) as stream:
         data = stream.read(MAX_FILE_BYTES + 1)
     try:
@@ -44,7 +44,7 @@ class Folder:
         self._real = os.path.realpath(folder)
 
     def resolve(self, name: str, origin: Origin, section: str | None) -> tuple[str, str]:
-        """(path to show, path to open) for template `name`; ConfigError if it may not be opened."""
+        """(path to show, path to open) of template `name`. ConfigError for a path outside."""
         if len(name) > MAX_PATH_CHARS or "\0" in name:
             raise error_at(
                 origin,
@@ -52,8 +52,7 @@ class Folder:
                 f"a template path must be text of up to {MAX_PATH_CHARS} characters, got "
                 + shorten(name),
             )
-        # Both views, on every system: a configuration that is refused on one machine should not
-        # escape on another.
+        # Both views, on every system: a path that leaves the folder on one is refused on all.
         for view in (PurePosixPath(name), PureWindowsPath(name)):
             if view.is_absolute() or view.drive or view.root:
                 reason = "a template path must be relative to the INI file's folder"
@@ -74,7 +73,7 @@ class Folder:
         return os.path.join(self._given, name), real
 
     def read(self, name: str, origin: Origin, section: str | None) -> Source:
-        """Template `name`. Raises ConfigError at `origin` if it may or can not be read."""
+        """Template `name`. Raises ConfigError at `origin` for a path outside or a failed read."""
         shown, real = self.resolve(name, origin, section)
         try:
             # A pipe or a device inside the folder would make open() wait for ever.

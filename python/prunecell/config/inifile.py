@@ -1,57 +1,22 @@
-"""What a read INI file is: sections in order, each a mapping from property to value.
+"""A loaded INI file: sections in order, each a mapping from property to value.
 
-Nothing is resolved before it is read: many files refer to numbers that only a running network
-supplies (`[sp]_EpochSize`), and a property nobody asks for never stops a file from loading.
+A value is resolved when it is read: many files refer to numbers that only a running network
+supplies (`[sp]_EpochSize`), and a property that is never read never stops a file from loading.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar, overload
 
-from ..limits import MAX_PROPERTIES
 from .budget import Budget, reading_budget
-from .errors import ConfigError, MissingKeyError, Origin, error_at, suggestion
+from .errors import ConfigError, MissingKeyError, Origin, suggestion
+from .resolve import Resolver
+from .store import Entry, Store, WrittenSection
 from .values import Value
 
 T = TypeVar("T")
-
-# Reserved by the reference for the section whose template made this one.
-PARENT_KEY = "$PARENT_SECTION_NAME"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One property as written: `section` is where, which an heir of that section is not."""
-
-    text: str
-    origin: Origin
-    section: str
-
-
-@dataclass
-class Store:
-    """The data behind an IniFile; readers and resolvers work on this."""
-
-    file: str
-    variables: Mapping[str, str]
-    sections: dict[str, Section] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-    properties: int = 0
-
-    def add(self, section: Section) -> None:
-        """Appends `section`, whose name must be new."""
-        section.position = len(self.order)
-        self.sections[section.name] = section
-        self.order.append(section.name)
-
-    def count(self, amount: int, origin: Origin, section: str) -> None:
-        """Notes `amount` more properties or sections; ConfigError when there are too many."""
-        self.properties += amount
-        if self.properties > MAX_PROPERTIES:
-            raise error_at(origin, section, f"more than {MAX_PROPERTIES:,} properties and sections")
 
 
 class Section(Mapping[str, Value]):
@@ -62,30 +27,21 @@ class Section(Mapping[str, Value]):
     `parent` the section whose template made it (or None), `entries` the properties as written.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        name: str,
-        origin: Origin,
-        *,
-        bases: tuple[str, ...] = (),
-        template: str | None = None,
-        parent: str | None = None,
-    ) -> None:
+    def __init__(self, store: Store, written: WrittenSection) -> None:
         self._store = store
-        self.name = name
-        self.origin = origin
-        self.bases = bases
-        self.template = template
-        self.parent = parent
-        self.entries: dict[str, Entry] = {}
-        self.position = 0
+        self._written = written
+        self.name: str = written.name
+        self.origin: Origin = written.origin
+        self.bases: tuple[str, ...] = written.bases
+        self.template: str | None = written.template
+        self.parent: str | None = written.parent
+        self.entries: dict[str, Entry] = written.entries
 
     def __getitem__(self, key: str) -> Value:
         return self.read(key)
 
     def __contains__(self, key: object) -> bool:
-        # Without resolving: Mapping's own test takes a property that cannot be read for missing.
+        # Nothing is resolved: Mapping's own test takes a property that cannot be read for missing.
         return key in self.entries
 
     def __iter__(self) -> Iterator[str]:
@@ -119,14 +75,12 @@ class Section(Mapping[str, Value]):
 
         `seen_from` is the section that `${NAME}` is looked up in first, this one by default (a cell
         reading its ConfigSection passes itself). `budget` bounds several readings together.
-        Raises MissingKeyError without such a property, ConfigError when it cannot be resolved.
+        Raises MissingKeyError for a missing property, ConfigError when it cannot be resolved.
         """
-        # Here and not above, because the resolver needs this module.
-        from .resolve import Resolver
-
         entry = self._entry(key)
-        resolver = Resolver(self._store, seen_from or self, budget or reading_budget())
-        text = resolver.resolve(self, key)
+        viewer = self if seen_from is None else seen_from
+        resolver = Resolver(self._store, viewer._written, budget or reading_budget())
+        text = resolver.resolve(self._written, key)
         return Value(text, origin=entry.origin, section=self.name, key=key, raw=entry.text)
 
     def _entry(self, key: str) -> Entry:
@@ -141,13 +95,14 @@ class Section(Mapping[str, Value]):
 
 
 class IniFile(Mapping[str, Section]):
-    """An INI file that was read: a mapping from section name to Section, in the file's order.
+    """A loaded INI file: a mapping from section name to Section, in the file's order.
 
     The first section is "", the properties before any header. `file` is the path as given.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._sections = {name: Section(store, store.sections[name]) for name in store.order}
 
     @property
     def file(self) -> str:
@@ -157,24 +112,24 @@ class IniFile(Mapping[str, Section]):
     @property
     def sections(self) -> tuple[str, ...]:
         """All section names, in the order of the file."""
-        return tuple(self._store.order)
+        return tuple(self._sections)
 
     def __getitem__(self, name: str) -> Section:
-        if name not in self._store.sections:
+        if name not in self._sections:
             raise MissingKeyError(
-                f"no section [{name}]{suggestion(name, self._store.sections)}",
+                f"no section [{name}]{suggestion(name, self._sections)}",
                 file=self._store.file,
             )
-        return self._store.sections[name]
+        return self._sections[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._store.sections
+        return name in self._sections
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.order)
+        return iter(self._sections)
 
     def __len__(self) -> int:
-        return len(self._store.order)
+        return len(self._sections)
 
     def __repr__(self) -> str:
         return f"<IniFile {self.file}, {len(self)} sections>"
@@ -182,9 +137,9 @@ class IniFile(Mapping[str, Section]):
     def supply(self, section: str, key: str, value: object) -> None:
         """Gives `section` a property that is not in the file, or replaces it.
 
-        For what only a running network knows: `ini.supply("sp", "_EpochSize", 60000)`. The text of
-        `value` is taken as it is; sections that inherit from `section` do not get it.
-        Raises MissingKeyError without such a section.
+        It is meant for numbers that only a running network knows: `ini.supply("sp", "_EpochSize",
+        60000)`. The text of `value` is taken as it is; sections that inherit from `section` do not
+        get it. Raises MissingKeyError for a missing section, ConfigError for text with references.
         """
         text = str(value)
         if any(mark in text for mark in ("[", "${", "$(")):

@@ -1,4 +1,4 @@
-"""From the text of an INI file to its statements: section headers and properties.
+"""Splits the text of an INI file into statements: section headers and properties.
 
 Follows the reference where Python's configparser does not: a backslash at the very end of a line
 joins the next one wherever that begins, comments start at `;` or `#` outside double quotes, and
@@ -51,7 +51,7 @@ def physical_lines(text: str, file: str) -> Iterator[PhysicalLine]:
 
 
 def statements(lines: Iterable[PhysicalLine]) -> Iterator[Statement]:
-    """The statements of `lines`, in order. Raises ConfigError for a line that is none."""
+    """The statements of `lines`, in order. Raises ConfigError for any other line."""
     section: str = ""
     for origin, line in _logical_lines(lines):
         code = _without_comment(line, origin, section).strip(WHITESPACE)

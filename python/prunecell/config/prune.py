@@ -1,11 +1,11 @@
-"""Which cells an INI file prunes (`QWeight=Prune`), and with which keywords of PruneCell."""
+"""The cells that an INI file prunes (`QWeight=Prune`), and their keywords of PruneCell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .budget import Budget, loading_budget
+from .cell import CellProperties
 from .errors import ConfigError, error_at, shorten, suggestion, warn_user
 from .inifile import IniFile, Section
 from .parameters import PARAMETERS, Keyword
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Quantizers of the reference that this project does not have.
 _FOREIGN = ("SAT", "LSQ")
 # Cells of the reference in which QWeight is a mistake. Conv, Deconv and Fc have weights to prune,
-# and a Type that is not of the reference is left to whoever builds it.
+# and a Type that the reference does not have is left to the builder of the network.
 _WEIGHTLESS = (
     *("Activation", "BatchNorm", "Dropout", "ElemWise", "FMP", "LRN", "Padding", "Pool"),
     *("Reshape", "Resize", "Scaling", "Softmax", "Transformation", "Transpose", "Unpool"),
@@ -33,7 +33,7 @@ def prune_parameters(ini: IniFile) -> dict[str, dict[str, Keyword]]:
     In the order of the file. A key of the cell (its own or inherited) wins over the same key of its
     ConfigSection; of several, the last named wins. Sections that only serve as bases or as
     ConfigSection are no cells. Raises ConfigError, naming file, line and legal words, for misspelt
-    keys, unknown parameters, wrong values, and quantizers that are not ours.
+    keys, unknown parameters, wrong values, and quantizers that prunecell does not have.
     """
     budget = loading_budget()
     blocks = _building_blocks(ini, budget)
@@ -53,7 +53,7 @@ def prune_parameters(ini: IniFile) -> dict[str, dict[str, Keyword]]:
 
 def build(ini: IniFile) -> dict[str, PruneCell]:
     """A new PruneCell for each cell that prune_parameters finds. Raises ConfigError as it does."""
-    # Here, so that reading a configuration works without the native engine.
+    # Imported here so that reading a configuration works without the native engine.
     from prunecell.quantizer import PruneCell
 
     cells = {}
@@ -67,51 +67,17 @@ def build(ini: IniFile) -> dict[str, PruneCell]:
     return cells
 
 
-class _View:
-    """What a cell sees: its own properties over those of its config sections."""
-
-    def __init__(self, section: Section, configs: list[Section], budget: Budget) -> None:
-        self._section = section
-        self._budget = budget
-        self._source: dict[str, Section] = {}
-        for source in [*configs, section]:
-            self._source.update(dict.fromkeys(source, source))
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._source
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._source)
-
-    def own(self, key: str) -> bool:
-        """Whether the cell has `key` itself and not by a config section."""
-        return self._source[key] is self._section
-
-    def raw(self, key: str) -> Value:
-        """The unresolved value, which errors about the key itself are raised from."""
-        return self._of_cell(self._source[key].raw(key))
-
-    def read(self, key: str) -> Value:
-        """The value, with `${NAME}` as the cell sees it."""
-        source = self._source[key]
-        return self._of_cell(source.read(key, seen_from=self._section, budget=self._budget))
-
-    def _of_cell(self, value: Value) -> Value:
-        value.section = self._section.name
-        return value
-
-
 def _cell(ini: IniFile, section: Section, budget: Budget) -> dict[str, Keyword] | None:
     """The keywords of one cell, or None if it is not pruned."""
-    view = _View(section, list(_configs(ini, section, budget)), budget)
-    if "QWeight" not in view:
+    cell = CellProperties(ini, section, budget, lenient="QWeight" not in section)
+    if "QWeight" not in cell:
         _check_orphans(section)
         return None
     kind = section.read("Type", budget=budget) if "Type" in section else None
     weightless = kind is not None and kind in _WEIGHTLESS
-    if weightless and not view.own("QWeight"):
-        return None  # a config section that it shares with cells that do have weights
-    method = view.read("QWeight")
+    if weightless and not cell.own("QWeight"):
+        return None  # its config section is meant for cells with weights
+    method = cell.read("QWeight")
     if method != "Prune":
         raise _not_prune(method)
     if weightless:
@@ -122,14 +88,14 @@ def _cell(ini: IniFile, section: Section, budget: Budget) -> dict[str, Keyword] 
             "with and no cell itself; its QWeight=Prune prunes nothing here"
         )
         return None
-    for key in view:
+    for key in cell:
         if fault := fault_of(key):
-            raise view.raw(key).error(fault)
+            raise cell.raw(key).error(fault)
     keywords: dict[str, Keyword] = {}
     for parameter in PARAMETERS:
         key = f"QWeight.{parameter.ini}"
-        if key in view:
-            keywords[parameter.python] = parameter.read(view.read(key))
+        if key in cell:
+            keywords[parameter.python] = parameter.read(cell.read(key))
         elif parameter.default is not None:
             keywords[parameter.python] = parameter.default
     return keywords
@@ -146,29 +112,8 @@ def _building_blocks(ini: IniFile, budget: Budget) -> set[str]:
             try:
                 blocks.update(section.read(key, budget=budget).words(","))
             except ConfigError:
-                continue  # nobody may ever read it; a pruned cell that does raises this again
+                continue  # a pruned cell that reads it raises this again
     return blocks
-
-
-def _configs(ini: IniFile, section: Section, budget: Budget) -> Iterator[Section]:
-    """The config sections of a cell, from the weakest to the strongest."""
-    key = "ConfigSection"
-    if any(name.startswith("ConfigSection(") for name in section):
-        # For one model of computation only: ConfigSection(Frame_CUDA)=...
-        source = section if "Model" in section else ini[""]
-        model = source.get("Model" if source is section else "DefaultModel") or "Transcode"
-        if f"ConfigSection({model})" in section:
-            key = f"ConfigSection({model})"
-    if key not in section:
-        return
-    value = section.read(key, budget=budget)
-    for name in value.words(","):
-        if name in ini:
-            # Each cell looks through all of it, and a hostile file has many cells.
-            budget.charge(4 * len(ini[name]), value.origin, section.name)
-            yield ini[name]
-        elif "QWeight" in section:
-            raise value.error(f"no section [{name}]{suggestion(name, ini)}")
 
 
 def _not_prune(method: Value) -> ConfigError:

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..limits import MAX_FILE_BYTES, MAX_REPETITIONS, MAX_TEMPLATE_DEPTH
+from ..shown import short_cycle
 from .budget import loading_budget
 from .errors import ConfigError, Origin, error_at, place, shorten, suggestion, warn_user
 from .files import Folder, Source, read_main
-from .inifile import PARENT_KEY, Entry, IniFile, Section, Store
+from .inifile import IniFile
 from .lexer import Header, PhysicalLine, Property, Statement, physical_lines, statements
-from .resolve import expand_path
+from .resolve import Resolver, expand_path
+from .store import PARENT_KEY, Entry, Store, WrittenSection
 from .template import check_cycle, render
 from .template_nodes import Work
 
@@ -61,7 +63,7 @@ class _Reader:
         file = self._store.file
         if len(text) > MAX_FILE_BYTES:
             raise ConfigError(f"longer than {MAX_FILE_BYTES:,} characters", file=file)
-        self._store.add(Section(self._store, "", Origin(file, 1)))
+        self._store.add(WrittenSection("", Origin(file, 1)))
         self._feed(physical_lines(text, file), None)
         if self._repetitions > MAX_REPETITIONS:
             more = self._repetitions - MAX_REPETITIONS
@@ -69,8 +71,8 @@ class _Reader:
         return IniFile(self._store)
 
     def _feed(self, lines: Iterable[PhysicalLine], parent: str | None) -> None:
-        """Takes in all of `lines`, which a template made for section `parent` if there is one."""
-        # All at once: to say of a missing base that it comes later, the rest must be known.
+        """Takes in all of `lines`, which the template of section `parent` made, if not None."""
+        # The rest must be known to say of a missing base that it comes later.
         items = list(statements(lines))
         section = self._store.sections[""]
         for index, item in enumerate(items):
@@ -83,7 +85,7 @@ class _Reader:
 
     def _begin(
         self, header: Header, parent: str | None, items: Sequence[Statement], index: int
-    ) -> Section:
+    ) -> WrittenSection:
         store = self._store
         known = store.sections.get(header.name)
         if known is not None:
@@ -92,8 +94,7 @@ class _Reader:
                 header.name,
                 f"the section exists already, see {place(known.origin)}",
             )
-        section = Section(
-            store,
+        section = WrittenSection(
             header.name,
             header.origin,
             bases=header.bases,
@@ -116,7 +117,7 @@ class _Reader:
         store.add(section)
         return section
 
-    def _set(self, section: Section, item: Property) -> None:
+    def _set(self, section: WrittenSection, item: Property) -> None:
         before = section.entries.get(item.key)
         # Overriding what a base says is what inheritance is for; only a repetition is suspicious.
         if before is not None and before.section == section.name:
@@ -131,7 +132,7 @@ class _Reader:
             )
         section.entries[item.key] = Entry(item.value, item.origin, section.name)
 
-    def _expand(self, section: Section) -> None:
+    def _expand(self, section: WrittenSection) -> None:
         """Reads the sections that `section`'s template makes of its properties."""
         if section.template is None:
             return
@@ -152,7 +153,8 @@ class _Reader:
                     f"{key} is given to every template and cannot be set",
                 )
         for key in section.entries:
-            parameters[key] = section.read(key, budget=self._budget)
+            resolver = Resolver(self._store, section, self._budget)
+            parameters[key] = resolver.resolve(section, key)
         via = f" (in the template of [{section.name}], {place(origin)}{origin.via})"
         self._expanding.append(source)
         lines = render(
@@ -176,9 +178,7 @@ class _Reader:
 def _no_base(base: str, header: Header, rest: Sequence[Statement], store: Store) -> str:
     """Why section `header` cannot inherit from `base`."""
     later = {item.name: item for item in rest if isinstance(item, Header)}
-    cycle = _cycle(header.name, later)
-    if len(cycle) > 10:
-        cycle[8:-1] = ["..."]
+    cycle = short_cycle(_cycle(header.name, later))
     if base == header.name:
         return f"the section inherits from itself: [{base}] -> [{base}]"
     if base in later and cycle:

@@ -11,25 +11,25 @@ from .arithmetic import ExpressionError
 from .budget import Budget
 from .errors import ConfigError, Origin, error_at, shorten, suggestion
 from .expression import evaluate
-from .inifile import PARENT_KEY, Entry, Section, Store
 from .lexer import WHITESPACE
+from .store import PARENT_KEY, Entry, Store, WrittenSection
 
-# A key ends at white space, as in the reference; these are tried as earlier ends when there is no
-# such key, so that $([a]X) and $([a]X*2) work without a space (errors in the reference).
+# Characters at which a key may end, beside white space: tried where the section has no property of
+# the longer name, so that $([a]X) and $([a]X*2) work without a space (errors in the reference).
 _EARLIER_ENDS = set("),;*/%+-<>=!")
 
 
 class Resolver:
     """Resolves entries as seen from one section, which decides what `${NAME}` means."""
 
-    def __init__(self, store: Store, seen_from: Section, budget: Budget) -> None:
+    def __init__(self, store: Store, seen_from: WrittenSection, budget: Budget) -> None:
         self._store = store
         self._seen_from = seen_from
         self._budget = budget
         self._known: dict[tuple[str, str], str] = {}
         self._chain: list[tuple[str, str]] = []
 
-    def resolve(self, owner: Section, key: str) -> str:
+    def resolve(self, owner: WrittenSection, key: str) -> str:
         """The text of property `key` of `owner`. Raises ConfigError."""
         entry = owner.entries[key]
         step = (owner.name, key)
@@ -57,7 +57,7 @@ class Resolver:
         self._known[step] = text
         return text
 
-    def _joined(self, pieces: list[str], entry: Entry, owner: Section) -> str:
+    def _joined(self, pieces: list[str], entry: Entry, owner: WrittenSection) -> str:
         size = sum(map(len, pieces))
         self._budget.charge(size, entry.origin, owner.name)
         if size > MAX_VALUE_CHARS:
@@ -68,7 +68,7 @@ class Resolver:
             )
         return "".join(pieces)
 
-    def _references(self, text: str, entry: Entry, owner: Section) -> str:
+    def _references(self, text: str, entry: Entry, owner: WrittenSection) -> str:
         """Replaces `[section]Key`; brackets around anything but a section's name stay."""
         pieces: list[str] = []
         position = 0
@@ -89,7 +89,7 @@ class Resolver:
         return self._joined(pieces, entry, owner)
 
     def _key(
-        self, text: str, start: int, section: Section, entry: Entry, owner: Section
+        self, text: str, start: int, section: WrittenSection, entry: Entry, owner: WrittenSection
     ) -> tuple[str, int]:
         """The key of `section` that stands at `start`, and where it ends."""
         limit = min(len(text), start + MAX_NAME_CHARS + 1)
@@ -111,8 +111,8 @@ class Resolver:
             reason += suggestion(name, section.entries)
         raise error_at(entry.origin, owner.name, reason)
 
-    def _variables(self, text: str, entry: Entry, owner: Section) -> str:
-        """Replaces `${NAME}`; a name that nobody defines stays as it is written."""
+    def _variables(self, text: str, entry: Entry, owner: WrittenSection) -> str:
+        """Replaces `${NAME}`; an undefined name stays as it is written."""
         pieces: list[str] = []
         position = 0
         while (opening := text.find("${", position)) >= 0:
@@ -129,7 +129,7 @@ class Resolver:
         pieces.append(text[position:])
         return self._joined(pieces, entry, owner)
 
-    def _variable(self, name: str, owner: Section) -> str | None:
+    def _variable(self, name: str, owner: WrittenSection) -> str | None:
         if name == "SECTION_NAME":
             return self._seen_from.name
         if name == "PREV_SECTION_NAME":
@@ -144,7 +144,7 @@ class Resolver:
         return self._store.variables.get(name)
 
     def _previous(self) -> str:
-        """The section before the reading one, leaving out the one whose template made it."""
+        """The section before the reading section, except the section whose template made it."""
         order = self._store.order
         before = self._seen_from.position - 1
         parent = self._seen_from.entries.get(PARENT_KEY)
@@ -152,8 +152,8 @@ class Resolver:
             before -= 1
         return order[before] if before >= 0 else ""
 
-    def _expressions(self, text: str, entry: Entry, owner: Section) -> str:
-        """Replaces `$(...)` by what its arithmetic gives."""
+    def _expressions(self, text: str, entry: Entry, owner: WrittenSection) -> str:
+        """Replaces `$(...)` by the result of its arithmetic."""
         pieces: list[str] = []
         position = 0
         while (opening := text.find("$(", position)) >= 0:
@@ -175,7 +175,7 @@ class Resolver:
 
 
 def _matching(text: str, opening: int) -> int:
-    """Where the parenthesis at `opening` closes, or -1."""
+    """The position at which the parenthesis at `opening` closes, or -1."""
     depth = 0
     for position in range(opening, len(text)):
         if text[position] == "(":
@@ -193,6 +193,7 @@ def expand_path(text: str, store: Store, origin: Origin, section: str, budget: B
     N2D2_MODELS, the reference's folder of models, means the INI file's folder unless it is given.
     Raises ConfigError for a name without a value (the reference puts in the environment's, or "").
     """
+    top = store.sections[""]
     pieces: list[str] = []
     position = 0
     while (opening := text.find("${", position)) >= 0:
@@ -201,8 +202,8 @@ def expand_path(text: str, store: Store, origin: Origin, section: str, budget: B
             raise error_at(origin, section, f"a ${{ without its }} in {shorten(text)}")
         name = text[opening + 2 : closing]
         value = store.variables.get(name)
-        if value is None and "$" + name in store.sections[""]:
-            value = str(store.sections[""].read("$" + name, budget=budget))
+        if value is None and "$" + name in top.entries:
+            value = Resolver(store, top, budget).resolve(top, "$" + name)
         if value is None and name == "N2D2_MODELS":
             value = "."
         if value is None:

@@ -1,4 +1,4 @@
-"""Keys that were meant for the pruner and would otherwise be ignored without a word."""
+"""Misspelt keys of the pruner, which would otherwise be ignored without a word."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _UNMISTAKABLE = (
     "StepSizeThreshold",
     "GammaThreshold",
 )
-# Of difflib's ratio; "QWeigth" has 0.86, "QActSolver" 0.24, "Weight" 0.92, "WeightsSolver" 0.6.
+# Lower bound of difflib's ratio: "QWeigth" has 0.86, "QActSolver" 0.24, "Weight" 0.92,
+# "WeightsSolver" 0.6.
 _ALIKE = 0.75
 _HEAD_LENGTHS = range(4, 41)
 
@@ -32,8 +33,8 @@ def check_heads(section: Section) -> None:
         if head in _OTHER_HEADS or len(head) not in _HEAD_LENGTHS:
             continue
         lower = head.lower()
-        # Weight, without the Q, begins keys of spiking cells: only with a pruner's parameter after
-        # it is it ours.
+        # Weight, without the Q, begins keys of spiking cells; the pruner is meant only where one of
+        # its parameters follows.
         suspect = lower.startswith("q") or name in NAMES
         if lower.startswith("qweight") or (suspect and _alike(lower)):
             hint = suggestion(key, (*LEGAL_KEYS, "QWeightSolver"))
@@ -41,7 +42,7 @@ def check_heads(section: Section) -> None:
 
 
 def fault_of(key: str) -> str | None:
-    """What is wrong with a key of a pruned cell, or None: unknown after QWeight., or without it."""
+    """The message about a wrong key of a pruned cell (unknown, or without QWeight.), or None."""
     if key in _UNMISTAKABLE:
         return f'unknown property (did you mean "QWeight.{key}"?); {_legal()}'
     prefix, dot, name = key.partition(".")

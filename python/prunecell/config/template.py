@@ -187,7 +187,7 @@ class _Parser:
 def check_cycle(
     source: Source, around: Sequence[Source], origin: Origin, section: str | None
 ) -> None:
-    """ConfigError naming the cycle if `source` is used inside itself, which `around` lists."""
+    """Raises ConfigError, naming the cycle, if `source` is among `around`, the open templates."""
     identities = [each.identity for each in around]
     if source.identity in identities:
         cycle = [each.shown for each in around[identities.index(source.identity) :]]

@@ -15,7 +15,7 @@ Parameters = dict[str, str]
 
 
 class Work:
-    """What all templates of one INI file may use together."""
+    """The budgets of all templates of one INI file together."""
 
     def __init__(self) -> None:
         self.chars: Budget = Budget(MAX_TEMPLATE_CHARS, "the templates expand to too much text")
@@ -24,13 +24,13 @@ class Work:
 
 @dataclass
 class Output:
-    """Rendered pieces, each with the place it comes from. `literal` pieces advance line by line."""
+    """Rendered pieces, each with its place. `literal` pieces advance line by line."""
 
     work: Work
     pieces: list[tuple[str, Origin, bool]] = field(default_factory=list)
 
     def write(self, text: str, origin: Origin, *, literal: bool) -> None:
-        """Adds a piece. Raises ConfigError when all templates together gave too much."""
+        """Adds a piece. Raises ConfigError when the templates together exceed their budget."""
         self.work.chars.charge(len(text), origin, None)
         self.pieces.append((text, origin, literal))
 

@@ -16,7 +16,7 @@ from .lexer import WHITESPACE
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 _NUMBER = re.compile(rf"[+-]?(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(rf"[+-]?{_DIGITS}")
-# Longer than any number anybody writes; keeps int() and float() cheap on a hostile value.
+# Characters of a number at most; keeps int() and float() cheap on a hostile value.
 _LONGEST_NUMBER = 400
 
 
@@ -61,7 +61,7 @@ class Value(str):
         return error_at(self.origin, self.section, f"{self.key}: {reason}")
 
     def number(self) -> float:
-        """The value as a finite number that fits float32. ConfigError if it is none."""
+        """The value as a finite number that fits float32. Raises ConfigError if it is none."""
         return self._number(str(self))
 
     def numbers(self) -> list[float]:
@@ -123,7 +123,7 @@ class Value(str):
 
 
 def _hint(text: str) -> str:
-    """What may have been meant by a text that is no number."""
+    """A remark about the likely meaning of a text that is not a number, or ""."""
     if "${" in text:
         return " (a ${name} that is not defined stays as it is)"
     if "," in text:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 # Keywords of PruneCell that the dialect has no key for, with their defaults.
 _WITHOUT_KEY = {"seed": 0, "in_place": True}
-# Those whose key the reference does not know: written only where they say something.
+# Keywords whose key the reference does not know, with the defaults that are not written.
 _OWN_KEYS = {"ties": "prune"}
-_LARGEST_STEP = 2**32 - 1  # that a key of the dialect can hold
-# What would end the name, start a comment, a quote or a template, or break the line.
+_LARGEST_STEP = 2**32 - 1  # the largest integer that a key of the dialect can hold
+# Characters that end a name, start a comment, a quote or a template, or break the line.
 _FORBIDDEN = '];#"@\\\r\n'
 
 

@@ -1,7 +1,7 @@
 """Pruned tensors in files: safetensors with packed weights, sparse matrices, ONNX, mask text.
 
-`save` and `load` are the whole of it for most; `PackWriter` and `PackReader` handle one tensor at a
-time, for files larger than memory. docs/formats.md describes the bytes.
+`save` and `load` handle whole models; `PackWriter` and `PackReader` handle one tensor at a time,
+for files larger than memory. docs/formats.md describes the bytes.
 """
 
 from prunecell.formats.checkpoint import load, save

@@ -1,4 +1,4 @@
-"""Files written beside and renamed: a name always means the old file or the new one, whole."""
+"""Atomic writes: a file is written beside and renamed, so that readers see old or new, whole."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import BinaryIO
 
 from prunecell._core import InvalidArgument
 
-_MAX_STEM = 200  # bytes of a name that may have 255
+_MAX_STEM = 200  # bytes; a name may have 255
 
 
 def target_of(path: str | os.PathLike[str]) -> Path:
-    """The file that a write to `path` replaces: links are followed, so that they go on existing.
+    """The file that a write to `path` replaces: links are followed, so that they stay links.
 
     Raises:
-        OSError: A link that leads to itself.
-        InvalidArgument: A directory or a device; a rename would put a file in its place.
-        FileNotFoundError: Its folder does not exist.
+        OSError: The path is a link that leads to itself.
+        InvalidArgument: The path is a directory or a device, which a rename would replace.
+        FileNotFoundError: The folder of the file does not exist.
     """
     target = Path(os.path.realpath(path))
-    if target.is_symlink():  # realpath gives up on a loop, and would have it replaced
+    if target.is_symlink():  # realpath gives up on a loop and returns the link
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
     if target.exists() and not target.is_file():
         raise InvalidArgument(f"{path}: expected the name of a file, got a directory or a device")
@@ -41,14 +41,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     A process that is killed inside leaves the old file and a `.part` file beside it.
     """
     target = target_of(path)
-    # Systems count the bytes of a name.
+    # Systems limit the bytes of a name, not its characters.
     stem = os.fsencode(target.name)[:_MAX_STEM].decode("utf-8", "ignore")
     beside = target.with_name(f".{stem}.{secrets.token_hex(6)}.part")
-    # Of the old file: who may read and write it. Not setuid and setgid, which were meant for what
-    # it held. A new file is as open as the umask has it.
+    # Permissions are those of the old file, or follow the umask. setuid and setgid are dropped:
+    # they were meant for the old content.
     mode = stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
     try:
-        # O_EXCL: no link is followed. Until it is whole, nobody else reads what may be secret.
+        # O_EXCL follows no link. Only the owner can read what replaces a file before it is whole.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(beside, flags, 0o666 if mode is None else 0o600 & mode | 0o200)
         with os.fdopen(descriptor, "wb") as file:
@@ -62,7 +62,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            error.filename = os.fspath(path)  # a write that fails does not say of what
+            error.filename = os.fspath(path)  # the error of a failed write has no name
         raise
     _sync_folder(target.parent)
 

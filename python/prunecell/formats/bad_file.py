@@ -1,4 +1,4 @@
-"""One wording for everything that is wrong with a file."""
+"""`BadFile` errors, all in one wording."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prunecell._core import BadFile, Error
 from prunecell.limits import MAX_SHOWN_CHARS
 from prunecell.shown import printable
 
-# What comes from a hostile file may be of any size.
+# A value of a hostile file may be of any size.
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlong = 60
@@ -20,16 +20,16 @@ _SHORT.maxlevel = 2
 
 
 def bad_file(path: Path, tensor: str | None, expected: str, got: object) -> BadFile:
-    """The error, to be raised by the caller: file, tensor, what was expected, what came."""
+    """A BadFile, for the caller to raise: file, tensor, what was expected, what was found."""
     where = f"{path}: " if tensor is None else f"{path}: tensor {_shown(tensor)}: "
     return BadFile(f"{where}expected {expected}, got {_shown(got)}")
 
 
 @contextmanager
 def reading(path: Path, expected: str, tensor: str | None = None) -> Iterator[None]:
-    """Makes a BadFile of whatever a reader of damaged bytes raises.
+    """Turns whatever a reader of damaged bytes raises into a BadFile.
 
-    What the system says of the file, and memory that runs out, are no fault of its bytes.
+    Errors of the system and of memory pass: they are no fault of the bytes.
     """
     try:
         yield
@@ -51,9 +51,9 @@ def _shown(value: object) -> str:
 
 
 class _Said(str):
-    """Words of ours, shown without quotes."""
+    """Words that `bad_file` shows without quotes."""
 
 
 def said(text: str) -> str:
-    """Marks words of our own for `bad_file`, which quotes everything else."""
+    """The text as words that `bad_file` shows without quotes."""
     return _Said(text)

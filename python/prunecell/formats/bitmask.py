@@ -23,7 +23,7 @@ PARTS = ("shape", "compressed", "bitmask", "row_offsets")
 Bytes = NDArray[np.uint8]
 
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
-# The native operations move floats; any element of these widths moves as well.
+# Floats as which the native operations move any element of the same width.
 _FLOATS: dict[int, np.dtype[Any]] = {
     2: np.dtype(np.float16),
     4: np.dtype(np.float32),
@@ -56,14 +56,14 @@ def row_offsets_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def packed_size(tensor: Stored, kept: int) -> int:
-    """Bytes of the four parts where `kept` values are kept."""
+    """Bytes of the four parts of a tensor with `kept` kept values."""
     rows, _, row_bytes = layout(tensor.shape)
     return kept * tensor.dtype.size + rows * (row_bytes + 8) + len(tensor.shape) * 8
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A packed tensor. The parts fit each other: whoever makes one has checked them."""
+    """A packed tensor, whose parts fit each other: they are checked before one is made."""
 
     shape: tuple[int, ...]
     values: Stored
@@ -71,11 +71,11 @@ class Packed:
 
     @classmethod
     def of(cls, tensor: Stored, bitmask: Bytes) -> Packed:
-        """Packs; what `bitmask` leaves out is +0."""
+        """Packs a tensor; elements that `bitmask` leaves out are +0."""
         return cls(tensor.shape, _values(tensor, bitmask), bitmask)
 
     def parts(self) -> dict[str, Stored]:
-        """By the names that follow the tensor's own, in the order of the file."""
+        """The four parts by the suffix of their names, in the order of the file."""
         return {
             "shape": _integers(np.array(self.shape, dtype=np.int64)),
             "compressed": self.values,
@@ -84,7 +84,7 @@ class Packed:
         }
 
     def mask(self) -> Stored:
-        """The bitmask as a tensor of its own."""
+        """The bitmask as a tensor by itself."""
         return Stored(BY_NAME["U8"], self.bitmask.shape, self.bitmask.reshape(-1))
 
     def unpack(self) -> Stored:
@@ -123,7 +123,7 @@ def _integers(values: NDArray[Any]) -> Stored:
 def fault(
     shape: tuple[int, ...], kept: int, bitmask: Bytes, row_offsets: NDArray[Any]
 ) -> tuple[str, int] | None:
-    """What the parts, of the right shapes, should hold and what they do; None where all fits."""
+    """What parts of the right shapes should hold and what they hold; None where they fit."""
     _, columns, _ = layout(shape)
     padding = bitmask[:, -1] >> (columns % 8) if columns % 8 else bitmask[:0]
     if padding.any():

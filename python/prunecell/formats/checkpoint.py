@@ -27,22 +27,22 @@ def save(
 ) -> None:
     """Saves as safetensors, packed where that makes the file smaller. Nothing is lost.
 
-    Tensors that are one piece of memory, as tied weights are, are stored once, under the first of
-    their names; the file's metadata know the others.
+    Tensors that share their memory, as tied weights do, are stored once, under the first of their
+    names; the file's metadata hold the others.
 
-    The file is written beside and renamed: `path` is the old file or the whole new one, whatever
+    The file is written beside and renamed: `path` is the old file or the whole new file, whatever
     happens meanwhile.
 
     Args:
-        model: Arrays or tensors by name, or whatever has a `state_dict()` that gives them.
+        model: Arrays or tensors by name, or an object with a `state_dict()` that returns them.
         path: The file to write or to replace.
-        metadata: Words to store beside ours.
-        pack: False writes every tensor dense, under each of its names: for other programs.
+        metadata: Text to store beside the package's own.
+        pack: False writes every tensor dense, under each of its names, for other programs.
 
     Raises:
-        InvalidType: A value that is no array of numbers; its name is said.
-        InvalidArgument: Names or words that cannot be stored, or a path that is not that of a file.
-        OSError: The file cannot be written. The old one is as it was.
+        InvalidType: A value is no array of numbers; the message has its name.
+        InvalidArgument: Names or metadata cannot be stored, or the path is not that of a file.
+        OSError: The file cannot be written. The old file is as it was.
 
     >>> import os, tempfile, numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def save(
     tensors = _tensors(model)
     tensors_of_torch = all(with_torch.is_tensor(value) for value in tensors.values())
     words = {"format": "pt" if tensors_of_torch else "np"} | (metadata or {})
-    owners: dict[str, str] = {}  # of masks that are in the file already, with packed weights
+    owners: dict[str, str] = {}  # mask -> packed weight whose bitmask it is
     names = FirstNames()
     with PackWriter(path, metadata=words, pack=pack) as file:
         for name, value in tensors.items():
@@ -79,15 +79,15 @@ def save(
 def load(path: str | os.PathLike[str], *, framework: str = "numpy") -> dict[str, Any]:
     """All tensors of a safetensors file, dense, in the order in which they were saved.
 
-    What was one piece of memory under several names is so again.
+    Tensors that shared their memory when they were saved share it again.
 
     Args:
         path: A file that `save` or any other program wrote.
         framework: "numpy" for arrays, "torch" for tensors.
 
     Raises:
-        BadFile: A damaged file.
-        OSError: It cannot be read.
+        BadFile: The file is damaged.
+        OSError: The file cannot be read.
     """
     with PackReader(path, framework=framework) as file:
         found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The element types of safetensors, and what numpy calls them.
+"""The element types of safetensors, and their names in numpy.
 
 bfloat16 and the 8-bit floats are numpy dtypes where ml_dtypes is installed. Without it they come as
 structured arrays of one field that bears the name, e.g. `[("bfloat16", "<u2")]`: nothing can be
@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if sys.byteorder != "little":
     raise ImportError("prunecell.formats needs a little-endian machine")
@@ -38,6 +39,11 @@ class DType:
             return np.dtype(self.numpy_name)
         found = _from_ml_dtypes(self.numpy_name)
         return np.dtype([(self.numpy_name, self.bits)]) if found is None else found
+
+
+def widened(bits: NDArray[Any]) -> NDArray[np.float32]:
+    """The float32 equal to each bfloat16, which is its upper half; `bits` are uint16."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def _from_ml_dtypes(name: str) -> np.dtype[Any] | None:

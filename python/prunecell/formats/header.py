@@ -41,10 +41,10 @@ def encode(entries: dict[str, Entry], metadata: dict[str, str]) -> bytes:
 
 
 def parse(raw: bytes, data_size: int, path: Path) -> tuple[dict[str, Entry], dict[str, str]]:
-    """The reverse of `encode`, believing nothing.
+    """The reverse of `encode`; validates all input.
 
     Raises:
-        BadFile: Anything but a set of tensors that fill the `data_size` bytes exactly.
+        BadFile: The header is not a set of tensors that fill the `data_size` bytes exactly.
     """
     try:
         fields = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=refuse)
@@ -69,7 +69,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def refuse(constant: str) -> None:
-    """What JSON readers of Python accept and JSON does not have: NaN and Infinity."""
+    """Refuses NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -101,16 +101,16 @@ def _entry(value: Any, name: str, data_size: int, path: Path) -> Entry:
 
 
 def check_shape(shape: Any, itemsize: int, name: str, path: Path) -> tuple[int, ...]:
-    """A shape whose elements can be counted and addressed.
+    """The value as a shape whose elements can be counted and addressed.
 
     Raises:
-        BadFile: Anything else.
+        BadFile: The value is anything else.
     """
     if not _naturals(shape):
         raise bad_file(path, name, "a shape of integers >= 0", shape)
     if len(shape) > MAX_DIMENSIONS:
         raise bad_file(path, name, f"at most {MAX_DIMENSIONS} dimensions", len(shape))
-    # numpy multiplies what is not 0, also where the tensor is empty.
+    # numpy multiplies the extents that are not 0, also where the tensor is empty.
     if math.prod(extent for extent in shape if extent) * itemsize > MAX_BYTES:
         raise bad_file(path, name, "a shape of less than 2**63 bytes", shape)
     return tuple(shape)

@@ -25,7 +25,7 @@ _BLANKS = b" \t\r\n\v\f"
 
 
 def save_mask_text(cell: PruneCell, path: str | os.PathLike[str]) -> None:
-    """Writes the masks of all tensors of a cell. The file is written beside and renamed.
+    """Writes the masks of all tensors of a cell, to a file that is written beside and renamed.
 
     Raises:
         WrongState: The cell is not initialized.
@@ -41,12 +41,12 @@ def save_mask_text(cell: PruneCell, path: str | os.PathLike[str]) -> None:
 def load_mask_text(cell: PruneCell, path: str | os.PathLike[str]) -> None:
     """Restores the masks of all tensors and enforces them; the cell need not be initialized.
 
-    The share of zeros becomes the current threshold: the text says nothing of another. Where the
-    cell has counted rises and samples, it goes on counting.
+    The share of zeros becomes the current threshold, which the text does not hold. The cell's
+    counts of rises and samples go on.
 
     Raises:
-        BadFile: Other values than 0 and 1, or not as many as the cell has weights.
-        WrongState: A cell without tensors, or in mode Identity, which has no masks.
+        BadFile: The values are not 0 and 1, or not as many as the cell has weights.
+        WrongState: The cell has no tensors, or mode Identity, which has no masks.
         Either way nothing is changed.
     """
     shapes = [cell._core.shape(tensor) for tensor in range(cell._core.tensor_count)]
@@ -75,9 +75,9 @@ def _lines(mask: Mask) -> bytes:
 
 
 def _values(path: Path, count: int, lines: int) -> NDArray[np.bool_]:
-    """The values of a text. Lines are not looked at, as the reference reads it."""
+    """The values of a text, whatever its lines, as the reference reads it."""
     with BufferedReader(open_regular(path)) as file:
-        # Enough for two blanks behind each value and more; a longer file is not read.
+        # Room for two blanks and more after each value; a longer file is not read.
         limit = 4 * (2 * count + lines) + 4096
         text = np.frombuffer(file.read(limit + 1), dtype=np.uint8)
     if text.size > limit:
@@ -103,10 +103,10 @@ def _place(text: NDArray[np.uint8], wrong: NDArray[np.bool_]) -> str:
 
 
 def _state(cell: PruneCell, masks: list[Mask]) -> dict[str, Any]:
-    """A state of the cell with these masks in force."""
+    """The state of the cell with these masks in force."""
     state = cell.state_dict() if cell.initialized else _blank_state(cell)
     zeros, size = sum(mask.zeros for mask in masks), sum(mask.size for mask in masks)
-    # Rounded once more from double this is the float32 quotient, which the reference computes.
+    # Rounded to float32, this double is the float32 quotient that the reference computes.
     share = float(np.float32(zeros / size)) if size else 0.0
     state["current"] = share
     state["tensors"] = [
@@ -125,7 +125,7 @@ def _state(cell: PruneCell, masks: list[Mask]) -> dict[str, Any]:
 
 
 def _blank_state(cell: PruneCell) -> dict[str, Any]:
-    """The state before any update, as a cell with these parameters and an empty tensor has it."""
+    """The state of a cell with these parameters and an empty tensor before any update."""
     scratch = PruneCell(**cell._parameters.as_dict() | {"start": min(cell.start, cell.threshold)})
     scratch.add_weights(np.empty(0, dtype=np.float32))
     scratch.initialize()

@@ -1,10 +1,10 @@
-"""What a file of ours says about its tensors: one entry of JSON in the metadata.
+"""The notes of a packed file about its tensors: one entry of JSON in the metadata.
 
     {"format": 1, "tensors": {"fc.weight": {"sparsity": 0.9, "packed": true}, ...}}
 
-It names every tensor in the order of the model. `sparsity` is the share of exact +0. `packed` says
-that four tensors stand for this one; `bitmask_of` that this one is the bitmask of another;
-`alias_of` that it is another one, under a second name.
+The entry names every tensor in the order of the model. `sparsity` is the share of exact +0.
+`packed` says that four tensors of the file stand for the tensor, `bitmask_of` that it is the
+bitmask of another tensor, `alias_of` that it is another tensor under a second name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REFERENCES = ("bitmask_of", "alias_of")
 
 @dataclass(frozen=True)
 class Note:
-    """What is said about one tensor."""
+    """The note about one tensor."""
 
     sparsity: float | None = None
     packed: bool = False
@@ -47,10 +47,10 @@ def _fields(note: Note) -> dict[str, Any]:
 
 
 def decode(text: str, path: Path) -> dict[str, Note]:
-    """The reverse of `encode`, believing nothing.
+    """The reverse of `encode`; validates all input.
 
     Raises:
-        BadFile: Text that `encode` would not give.
+        BadFile: The text is not one that `encode` returns.
     """
     try:
         fields = json.loads(text, parse_constant=refuse)
@@ -69,7 +69,7 @@ def _note(fields: Any, name: str, path: Path) -> Note:
         note = Note(**fields)
         share = note.sparsity is None or _is_share(note.sparsity)
         others = [one for one in (note.bitmask_of, note.alias_of) if one is not None]
-        # What is a part of another tensor, or one itself, stands nowhere, and least of all packed.
+        # At most one of the three holds: bitmasks and aliases have no bytes of their own to pack.
         form = type(note.packed) is bool and len(others) + note.packed <= 1
         if share and form and all(isinstance(one, str) for one in others):
             return note

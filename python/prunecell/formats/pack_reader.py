@@ -25,15 +25,17 @@ FRAMEWORKS = ("numpy", "torch")
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What is known of a tensor without reading it.
+    """The facts about a tensor that are known without reading it.
 
     Attributes:
-        dtype: Its name in numpy and torch.
-        nbytes: Bytes that it takes in the file, without header; a mask that is another tensor's
-            bitmask takes none, nor does an alias.
+        name: The name of the tensor.
+        dtype: Name of the element type in numpy and torch.
+        shape: Shape of the dense tensor.
+        nbytes: Bytes in the file, without header; 0 for a mask that is another tensor's bitmask
+            and for an alias.
         packed: Whether four tensors of the file stand for it.
-        sparsity: Share of exact +0, as the file says; None where it does not.
-        alias_of: The tensor that it is, under a second name; None: it stands for itself.
+        sparsity: Share of exact +0, if the file has it, else None.
+        alias_of: The tensor of which this is a second name, or None.
     """
 
     name: str
@@ -46,9 +48,9 @@ class TensorInfo:
 
 
 class PackReader:
-    """A mapping from names to arrays, read when asked for; also of files that others wrote.
+    """A mapping from names to arrays, read on access; files of other programs are read as well.
 
-    In a file without our metadata, four tensors `W.shape`, `W.compressed`, `W.bitmask` and
+    In a file without notes, four tensors `W.shape`, `W.compressed`, `W.bitmask` and
     `W.row_offsets` are a packed `W`.
 
     >>> import tempfile, numpy as np
@@ -61,11 +63,11 @@ class PackReader:
 
     Args:
         path: A safetensors file.
-        framework: "numpy" or "torch": what to make of tensors.
+        framework: "numpy" for arrays, "torch" for tensors.
 
     Raises:
-        BadFile: A damaged file: its header and the shapes of all tensors are checked now, the
-            contents of a packed tensor when it is read.
+        BadFile: The file is damaged: its header and the shapes of all tensors are checked when it
+            is opened, the contents of a packed tensor when it is read.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, framework: str = "numpy") -> None:
@@ -85,11 +87,11 @@ class PackReader:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Words that came with the file, without ours."""
+        """The metadata of the file, without the notes."""
         return {key: text for key, text in self._file.metadata.items() if key != notes.KEY}
 
     def info(self, name: str) -> TensorInfo:
-        """What is known of a tensor."""
+        """The facts about a tensor that are known without reading it."""
         note = self._note(name)
         if note.alias_of is not None:
             return replace(self.info(note.alias_of), name=name, nbytes=0, alias_of=note.alias_of)
@@ -134,7 +136,7 @@ class PackReader:
         one = self._file.entries[name if note.bitmask_of is None else f"{note.bitmask_of}.bitmask"]
         return one.dtype, one.shape
 
-    # Which tensors there are
+    # The tensors of the file
 
     def _read_notes(self) -> dict[str, Note]:
         names = list(self._file.entries)
@@ -171,7 +173,7 @@ class PackReader:
     # Packed tensors
 
     def _shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a packed tensor. The shapes and types of its parts fit it."""
+        """The shape of a packed tensor, whose parts have shapes and types that fit it."""
         path, entries = self._file.path, self._file.entries
         one = entries[f"{name}.shape"]
         if one.dtype.name != "I64" or len(one.shape) != 1 or one.shape[0] > MAX_DIMENSIONS:
@@ -218,7 +220,7 @@ def _form_text(dtype: DType, shape: tuple[int, ...]) -> str:
 
 
 def _recognised(names: list[str]) -> dict[str, Note]:
-    """The tensors of a file that says nothing of packing."""
+    """The tensors of a file without notes."""
     present = set(names)
     first = f".{PARTS[0]}"
     packed = {

@@ -1,4 +1,4 @@
-"""`PackWriter`: tensors into a file, each packed where that makes the file smaller."""
+"""`PackWriter`: writes tensors to a file, each packed where that makes the file smaller."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from prunecell.formats.notes import Note
 from prunecell.formats.stored import Stored
 from prunecell.formats.writer import SafetensorsWriter
 
-# Header bytes of a tensor beside its name: dtype, shape, offsets, punctuation, of middling length;
-# and what a packed tensor has more of them than a dense one.
+# Header bytes of a tensor beside its name (dtype, shape, offsets and punctuation of medium length),
+# and how many more of them a packed tensor has than a dense one.
 _ENTRY = 75
 _HEADER = (len(PARTS) - 1) * _ENTRY + sum(len(part) + 1 for part in PARTS)
 
 
 class PackWriter:
-    """A context manager, as `SafetensorsWriter`: what is added is in the file when the block ends.
+    """A context manager: the file appears, with all added tensors, when the block ends.
 
     >>> import tempfile, numpy as np
     >>> from prunecell.formats import load
@@ -42,15 +42,15 @@ class PackWriter:
 
     Args:
         path: The file to write or to replace.
-        metadata: Words to store beside ours.
+        metadata: Text to store beside the notes.
         pack: False writes every tensor dense.
 
     Attributes:
-        packs: Whether it packs.
+        packs: Whether tensors are packed.
 
     Raises:
-        InvalidType: Metadata that are no words.
-        InvalidArgument: Metadata that cannot be stored, or a path that is not that of a file.
+        InvalidType: The metadata are not text.
+        InvalidArgument: The metadata cannot be stored, or the path is not that of a file.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class PackWriter:
         """Writes one tensor.
 
         Args:
-            name: Its name.
+            name: Name of the tensor.
             array: A numpy array or a torch tensor.
-            mask: Name and value of a tensor that holds a mask of this one in the saved form. Where
-                it can serve as the bitmask, the file holds it once.
+            mask: Name and value of a tensor that holds a mask of this tensor in the saved form. If
+                the mask can serve as the bitmask, the file holds it once.
             pack: False writes this tensor dense.
 
         Returns:
             Whether `mask` is in the file now.
 
         Raises:
-            InvalidArgument: A name that is taken or that the format cannot hold.
+            InvalidArgument: The name is taken, or the format cannot hold it.
         """
         self._check_free(name)
         tensor = Stored.of(array, name)
@@ -97,7 +97,7 @@ class PackWriter:
         given = None if mask is None else _as_bitmask(Stored.of(mask[1], mask[0]), tensor, bitmask)
         shared = own
         if given is not None:
-            # Packed by the mask, values that are kept and 0 are stored, but the mask itself is not.
+            # Packing by the mask stores kept values that are 0, and saves storing the mask.
             more = int(row_counts(given).sum()) - kept
             shared += more * tensor.dtype.size - given.nbytes - _ENTRY
         taken = any(f"{name}.{part}" in self._file for part in PARTS)
@@ -112,17 +112,17 @@ class PackWriter:
         return use is given
 
     def add_mask(self, name: str, owner: str) -> None:
-        """Notes, in its place, that a tensor is the bitmask of `owner`: its `add` returned True."""
+        """Adds a mask that is the bitmask of `owner`, whose `add` returned True."""
         self._check_free(name)
         self._notes[name] = Note(bitmask_of=owner)
 
     def add_alias(self, name: str, of: str) -> None:
-        """Notes, in its place, that a tensor is the one named `of`, which was added before."""
+        """Adds a second name of the tensor `of`, which was added before."""
         self._check_free(name)
         self._notes[name] = Note(alias_of=of)
 
     def _check_free(self, name: str) -> None:
-        # The file itself knows a packed tensor by the names of its parts alone.
+        # The header has a packed tensor under the names of its parts alone.
         if name in self._notes:
             raise InvalidArgument(f"{self._file.path}: a tensor named {name!r} was written already")
 
@@ -154,7 +154,7 @@ def _words(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def _as_bitmask(mask: Stored, tensor: Stored, bitmask: Bytes) -> Bytes | None:
-    """The mask, where it can be the bitmask of the tensor: of its form, and all it prunes is +0."""
+    """The mask if it can be the bitmask: of the saved form, with +0 wherever it prunes."""
     rows, columns, row_bytes = layout(tensor.shape)
     if mask.dtype.name != "U8" or mask.shape != (rows, row_bytes):
         return None

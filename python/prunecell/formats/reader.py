@@ -1,4 +1,4 @@
-"""`SafetensorsReader`: a safetensors file, read tensor by tensor."""
+"""`SafetensorsReader`: reads a safetensors file tensor by tensor."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _PREFIX = 8  # bytes of the header's length
 
 
 class SafetensorsReader:
-    """An open file. What is wrong with its header is found when it is opened.
+    """An open file, whose header is checked when it is opened.
 
-    Not for several threads at once: each opens its own.
+    Each thread needs a reader of its own.
 
     Attributes:
-        path: As it was given.
+        path: The path as given.
         entries: The tensors by name, in the order of the header.
-        metadata: Words that came with them.
+        metadata: The metadata of the file.
 
     Raises:
-        BadFile: Not a safetensors file, or a damaged one.
-        OSError: It cannot be opened.
+        BadFile: The file is damaged, or no safetensors file.
+        OSError: The file cannot be opened.
     """
 
-    # Reads, not a memory map: a map raises SIGBUS where another process truncates the file.
+    # The file is read, not mapped: a map raises SIGBUS when another process truncates the file.
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path)
@@ -65,7 +65,7 @@ class SafetensorsReader:
         """One tensor, in memory of its own.
 
         Raises:
-            InvalidArgument: No tensor of that name.
+            InvalidArgument: There is no tensor of that name.
         """
         one = self.entry(name)
         bits = np.empty((one.stop - one.start) // one.dtype.size, dtype=one.dtype.bits)
@@ -76,7 +76,7 @@ class SafetensorsReader:
         return Stored(one.dtype, one.shape, bits)
 
     def entry(self, name: str) -> Entry:
-        """What the header says of a tensor."""
+        """The entry of a tensor in the header."""
         if name not in self.entries:
             raise InvalidArgument(f"{self.path}: no tensor is named {name!r}")
         return self.entries[name]

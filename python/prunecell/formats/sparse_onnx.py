@@ -1,4 +1,4 @@
-"""ONNX models whose initializers are sparse: the one module here that imports onnx, when called."""
+"""ONNX models with sparse initializers: the only module here that imports onnx, when called."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from prunecell._core import InvalidArgument, InvalidType
 from prunecell.formats.atomic import replacing
 from prunecell.formats.stored import Stored
 
-_INDEX = 8  # bytes: the standard knows 64-bit indices alone
-_IR_VERSION = 6  # the first with sparse initializers
+_INDEX = 8  # bytes of an index; the standard has 64-bit indices only
+_IR_VERSION = 6  # the first version of ONNX with sparse initializers
 
 
 def export_onnx(model: Any, path: str | os.PathLike[str]) -> list[str]:
     """Writes a copy of a dense ONNX model whose pruned initializers are sparse.
 
     An initializer becomes sparse where that is smaller: an entry takes 8 bytes for its place, so in
-    float32 from two thirds of zeros on, in float16 from four fifths. What runs the model expands
-    them when it loads it. Graphs inside of operators stay as they are.
+    float32 from two thirds of zeros on, in float16 from four fifths. A runtime expands sparse
+    initializers when it loads the model. Graphs inside operators stay as they are.
 
     Args:
         model: An `onnx.ModelProto`, which is not changed, or the path of a file.
@@ -32,7 +32,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> list[str]:
 
     Raises:
         ModuleNotFoundError: onnx is not installed.
-        InvalidArgument: A model of more than 2 GiB.
+        InvalidArgument: The model has more than 2 GiB.
     """
     onnx = _onnx()
     if isinstance(model, onnx.ModelProto):
@@ -40,7 +40,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> list[str]:
         copy.CopyFrom(model)
     else:
         copy = onnx.load(os.fspath(model))
-    # An input of the same name may replace the initializer, which a sparse one does not allow.
+    # An input of the same name may replace a dense initializer, but not a sparse one.
     fixed = {value.name for value in copy.graph.input}
     dense, sparse = [], []
     for initializer in copy.graph.initializer:
@@ -66,7 +66,7 @@ def _copied(onnx: Any, tensor: Any) -> Any:
 
 
 def _sparse(onnx: Any, initializer: Any) -> Any:
-    """The initializer as a SparseTensorProto; None where dense is no larger."""
+    """The initializer as a SparseTensorProto; None if that is not smaller."""
     array = onnx.numpy_helper.to_array(initializer)
     try:
         tensor = Stored.of(array, initializer.name)

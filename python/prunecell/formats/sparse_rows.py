@@ -1,7 +1,7 @@
 """Pruned tensors as compressed sparse rows, the interchange form of SciPy and torch.
 
-The tensor is seen as a matrix: first extent by all others. Entries are what a mask keeps, or what
-is not exactly +0.
+The tensor is seen as a matrix: first extent by all others. Entries are the weights that a mask
+keeps, or that are not exactly +0.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from prunecell.formats import with_torch
 from prunecell.formats.bitmask import Packed, bitmask_of, layout, row_counts
 from prunecell.formats.stored import Stored
 
-_NOT_OF_SCIPY = ("F16", "BF16")
-
 
 @dataclass(frozen=True)
 class _Rows:
@@ -31,18 +29,18 @@ class _Rows:
 
 
 def to_scipy_csr(weights: Any, mask: Mask | None = None) -> Any:
-    """A `scipy.sparse.csr_array` of rows = first extent.
+    """The weights as a `scipy.sparse.csr_array`, whose rows are the first extent.
 
-    SciPy has no floats of 16 bits: float16 and bfloat16 become float32, which holds their values.
+    SciPy has no 16-bit floats: float16 and bfloat16 become float32, which holds their values.
 
     Args:
         weights: A numpy array or a torch tensor.
-        mask: What to enter; None: what is not exactly +0.
+        mask: The entries; None: the weights that are not exactly +0.
 
     Raises:
         ModuleNotFoundError: SciPy is not installed.
-        InvalidArgument: A mask of another shape.
-        InvalidType: An element type that SciPy lacks.
+        InvalidArgument: The mask has another shape.
+        InvalidType: SciPy lacks the element type.
     """
     try:
         sparse: Any = import_module("scipy.sparse")
@@ -51,29 +49,29 @@ def to_scipy_csr(weights: Any, mask: Mask | None = None) -> Any:
             "to_scipy_csr needs SciPy: pip install 'prunecell[scipy]'"
         ) from error
     rows = _rows_of(weights, mask)
-    values = rows.values.numpy()
-    if rows.values.dtype.name in _NOT_OF_SCIPY:
-        values = _widened(rows.values)
+    values = rows.values.floats()
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
     return sparse.csr_array((values, rows.columns, rows.starts), shape=rows.shape)
 
 
 def to_torch_csr(weights: Any, mask: Mask | None = None) -> Any:
-    """A torch tensor of layout `sparse_csr`, of the weights' own element type.
+    """The weights as a torch tensor of layout `sparse_csr`, of their own element type.
 
     Args:
         weights: A numpy array or a torch tensor.
-        mask: What to enter; None: what is not exactly +0.
+        mask: The entries; None: the weights that are not exactly +0.
 
     Raises:
         ModuleNotFoundError: PyTorch is not installed.
-        InvalidArgument: A mask of another shape.
+        InvalidArgument: The mask has another shape.
     """
     torch = with_torch.require()
     rows = _rows_of(weights, mask)
     starts, columns = torch.from_numpy(rows.starts), torch.from_numpy(rows.columns)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        # Said explicitly, for torch warns otherwise; these rows are right as they were built.
+        # False is given explicitly, since torch warns otherwise; the rows are valid as built.
         return torch.sparse_csr_tensor(
             starts, columns, rows.values.torch(), rows.shape, check_invariants=False
         )
@@ -91,12 +89,3 @@ def _rows_of(weights: Any, mask: Mask | None) -> _Rows:
     starts = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(row_counts(bitmask), out=starts[1:])
     return _Rows(Packed.of(tensor, bitmask).values, np.nonzero(bits)[1], starts, (count, columns))
-
-
-def _widened(values: Stored) -> NDArray[np.float32]:
-    if values.dtype.name == "F16":
-        return values.numpy().astype(np.float32)
-    # bfloat16 is the upper half of a float32.
-    wide = values.bits.astype(np.uint32) << np.uint32(16)
-    floats: NDArray[np.float32] = wide.view(np.float32)
-    return floats

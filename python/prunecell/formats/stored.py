@@ -1,6 +1,6 @@
 """`Stored`: one tensor between a file and the arrays of a framework.
 
-Its values are unsigned integers of the element's width, so that no step between memory and file can
+The values are unsigned integers of the element's width, so that no step between memory and file can
 change a bit: -0, the payload of a NaN and types that numpy lacks all pass.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prunecell._core import InvalidType
 from prunecell.formats import with_torch
-from prunecell.formats.dtypes import BY_NUMPY_NAME, DType, of_numpy
+from prunecell.formats.dtypes import BY_NUMPY_NAME, DType, of_numpy, widened
 
 Bits = NDArray[np.unsignedinteger[Any]]
 
@@ -33,19 +33,25 @@ class Stored:
         return int(self.bits.nbytes)
 
     def numpy(self) -> NDArray[Any]:
-        """As a numpy array that shares the memory."""
+        """The tensor as a numpy array that shares the memory."""
         return self.bits.view(self.dtype.numpy).reshape(self.shape)
 
+    def floats(self) -> NDArray[Any]:
+        """The tensor as numbers of numpy's own: `numpy()`, or a float32 copy of bfloat16."""
+        if self.dtype.numpy_name == "bfloat16":
+            return widened(self.bits).reshape(self.shape)
+        return self.numpy()
+
     def torch(self) -> Any:
-        """As a torch tensor that shares the memory."""
+        """The tensor as a torch tensor that shares the memory."""
         return with_torch.tensor_of(self.bits, self.dtype, self.shape)
 
     @classmethod
     def of(cls, array: object, name: str) -> Stored:
-        """Of a numpy array or scalar, or a torch tensor.
+        """The tensor of a numpy array or scalar, or of a torch tensor.
 
         Raises:
-            InvalidType: Anything else, or an element type that the format lacks.
+            InvalidType: `array` is anything else, or of an element type that the format lacks.
         """
         if with_torch.is_tensor(array):
             bits, numpy_name, shape = with_torch.bits_of(array, name)

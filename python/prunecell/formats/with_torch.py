@@ -1,4 +1,4 @@
-"""Torch tensors in and out: the one module here that imports torch, and only when called."""
+"""Conversion from and to torch tensors: the only module here that imports torch, when called."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def require() -> Any:
     """The torch module.
 
     Raises:
-        ModuleNotFoundError: Saying what to install.
+        ModuleNotFoundError: PyTorch is not installed; the message says how to install it.
     """
     try:
         import torch.nn  # any folder called torch passes for a bare torch
@@ -32,10 +32,10 @@ def require() -> Any:
 
 
 def save(content: Any, file: IO[bytes]) -> None:
-    """`torch.save`, which says of a full disk only that a write failed, with the system's error.
+    """Runs `torch.save`, which hides the error of a full disk, and raises that error.
 
     Raises:
-        OSError: What the file raised.
+        OSError: A write to the file failed.
     """
     watched = _Watched(file)
     try:
@@ -65,13 +65,13 @@ class _Watched:
 
 
 def is_tensor(array: object) -> bool:
-    """Whether it is a torch tensor; torch is not imported for the question."""
+    """Whether `array` is a torch tensor; torch is not imported to find out."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(array, torch.Tensor)
 
 
 def bits_of(tensor: Any, name: str) -> tuple[Any, str, tuple[int, ...]]:
-    """Values as 1-D unsigned integers, name of the element type, shape."""
+    """The values as 1-D unsigned integers, the name of the element type, the shape."""
     torch = require()
     if tensor.layout != torch.strided or tensor.device.type == "meta":
         raise InvalidType(
@@ -87,7 +87,7 @@ def bits_of(tensor: Any, name: str) -> tuple[Any, str, tuple[int, ...]]:
 
 
 def memory_of(tensor: Any) -> tuple[Any, ...] | None:
-    """See `memory.memory_of`."""
+    """The part of `memory.memory_of` for torch tensors."""
     torch = require()
     if tensor.layout != torch.strided or tensor.is_meta or tensor.numel() == 0:
         return None

@@ -1,4 +1,4 @@
-"""`SafetensorsWriter`: a safetensors file, written tensor by tensor."""
+"""`SafetensorsWriter`: writes a safetensors file tensor by tensor."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CHUNK = 4 << 20
 class SafetensorsWriter:
     """A context manager: the file appears, whole, when its block ends without an exception.
 
-    Tensors go to nameless temporary files in the same folder, one for each width of element, and
-    from there behind the header, wide ones first: sizes need not be known before, memory holds one
-    tensor, and every tensor lies aligned, for the format allows no padding. The folder needs room
-    for the tensors twice.
+    Tensors go to nameless temporary files in the same folder, one for each element width, and from
+    there behind the header, the widest first. So sizes need not be known before, memory holds one
+    tensor, and every tensor is aligned, although the format allows no padding. The folder needs
+    space for the tensors twice.
 
     Attributes:
-        metadata: Words to store, until the block ends.
+        metadata: Text to store; it may change until the block ends.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -43,7 +43,7 @@ class SafetensorsWriter:
         """Writes one tensor.
 
         Raises:
-            InvalidArgument: A name that is taken or that the format cannot hold.
+            InvalidArgument: The name is taken, or the format cannot hold it.
         """
         if name in self._entries:
             raise InvalidArgument(f"{self.path}: a tensor named {name!r} was written already")

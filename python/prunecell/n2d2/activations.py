@@ -22,7 +22,7 @@ _NAMES = (
 
 
 def read_activation(cell: CellSection) -> Function | None:
-    """ActivationFunction and its parameters; None for none, which is also the default."""
+    """The activation function of a cell; None for Linear, the default."""
     value = cell.get(_KEY)
     name = "Linear" if value is None else value.choice(_NAMES)
     if value is not None and name == "LogisticWithLoss":
@@ -52,7 +52,7 @@ def scaled_tanh(x: Tensor, alpha: float) -> Tensor:
 
 
 def saturation(x: Tensor, threshold: float) -> Tensor:
-    """What lies beyond +-threshold is cut off."""
+    """x, cut off at -threshold and threshold."""
     return x.clamp(-threshold, threshold)
 
 
@@ -62,7 +62,7 @@ def logistic(x: Tensor) -> Tensor:
 
 
 def clipped(x: Tensor, slope: float, clipping: float) -> Tensor:
-    """A rectifier that rises no further than `clipping`."""
+    """A rectifier with `slope` below 0 that is cut off at `clipping`."""
     return (functional.leaky_relu(x, slope) if slope else x.relu()).clamp(max=clipping)
 
 

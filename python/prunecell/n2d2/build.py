@@ -1,4 +1,4 @@
-"""From a file to a network: plan, build each cell, check, fill, and attach what prunes."""
+"""Builds a network from a file: plan, build each cell, check, fill, attach what prunes."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def from_ini(
 
     Args:
         path: The file. Templates are opened only inside its folder.
-        seed: For the fillers of weights and biases; torch's own generator without one.
+        seed: Seed of the fillers of weights and biases; None: torch's own generator.
         attach: Whether sections with QWeight=Prune get their PruneCell.
         variables: Values for `${NAME}` that the file itself does not define.
 
     Raises:
-        ConfigError: What the file says cannot be built: the message names file, line, section and
-            key, and what is accepted.
+        ConfigError: The file describes no network that can be built: the message names file, line,
+            section and key, and what is accepted.
         OSError: The file cannot be opened.
     """
     return build(read(path, variables=variables), seed=seed, attach=attach)
 
 
 def build(ini: IniFile, *, seed: int | None = None, attach: bool = True) -> Network:
-    """Like from_ini, for a file that was read already; it is supplied with the sizes of cells."""
+    """Like from_ini, for a loaded file; it is supplied with the sizes of cells."""
     budget = loading_budget()
     plan = make_plan(ini, budget)
     shape = read_input_shape(ini, budget)
@@ -82,12 +82,12 @@ def build(ini: IniFile, *, seed: int | None = None, attach: bool = True) -> Netw
 
 
 def _quantizers(ini: IniFile, plan: Plan) -> dict[str, PruneCell]:
-    """The PruneCell of each cell that has one."""
+    """The PruneCell of each pruned cell."""
     found = {}
     for name, one in build_quantizers(ini).items():
         if plan.kinds.get(name) in WITH_WEIGHTS:
             found[name] = one
-        # Else it is meant for others that share a config section, unless the cell says it itself.
+        # A QWeight from a config section is meant for other cells that share the section.
         elif "QWeight" in ini[name]:
             words = ", ".join(WITH_WEIGHTS)
             raise ini[name].raw("QWeight").error(f"only cells with weights can be pruned: {words}")
@@ -110,7 +110,7 @@ def _check_sample(cell: CellSection, shape: Shape) -> None:
 
 
 def _check_model(ini: IniFile, cell: CellSection) -> None:
-    """Cells that compute with spikes, or in another precision, are not built."""
+    """Refuses cells that compute with spikes or in another precision."""
     model = cell.get("Model") or ini[""].get("DefaultModel")
     if model is not None and not model.startswith(("Frame", "Transcode")):
         raise model.error(f"{model} computes with spikes; expected Frame, Frame_CUDA or Transcode")
@@ -120,7 +120,7 @@ def _check_model(ini: IniFile, cell: CellSection) -> None:
 
 
 def _supply(ini: IniFile, site: Site, result: Shape) -> None:
-    """What other sections may ask of a cell, as in PoolDims=[conv9]_OutputsWidth ..."""
+    """Supplies the sizes that other sections refer to, as in PoolDims=[conv9]_OutputsWidth ..."""
     first = site.shapes[0]
     values = {
         "_NbChannels": sum(shape.channels for shape in site.shapes),

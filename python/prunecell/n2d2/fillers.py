@@ -11,14 +11,14 @@ from torch import Tensor
 
 from prunecell.n2d2.reading import CellSection
 
-# What the reference's documentation gives for cells that name no filler.
+# Standard deviation that the reference's documentation gives for cells that name no filler.
 _DEFAULT_STD = 0.05
 _NORMS = ("FanIn", "Average", "FanOut")
 _WEIGHTS = ("ConstantFiller", "NormalFiller", "UniformFiller", "XavierFiller", "HeFiller")
 
 
 class Fans(NamedTuple):
-    """Weights that lead into one output, and out of one input."""
+    """Numbers of weights that lead into one output, and out of one input."""
 
     into: int
     out_of: int
@@ -28,8 +28,8 @@ class Fans(NamedTuple):
 class Filler:
     """A normal or uniform distribution, or one value (`spread` 0).
 
-    `spread` is a standard deviation, or half the width of the interval. Where `norm` is set, both
-    numbers still have to be divided by what it says of the fans.
+    `spread` is a standard deviation, or half the width of the interval. Where `norm` is set, center
+    and the square of spread are divided by the fan that it names.
     """
 
     kind: str
@@ -56,12 +56,12 @@ class Filler:
 
 
 def read_weights_filler(cell: CellSection) -> Filler:
-    """WeightsFiller and its parameters."""
+    """The filler of the weights: WeightsFiller and its parameters."""
     return _read(cell, "WeightsFiller", _WEIGHTS)
 
 
 def read_bias_filler(cell: CellSection) -> Filler:
-    """BiasFiller and its parameters; a bias has no fans for XavierFiller and HeFiller."""
+    """The filler of the bias, which has no fans for XavierFiller and HeFiller."""
     return _read(cell, "BiasFiller", _WEIGHTS[:3])
 
 

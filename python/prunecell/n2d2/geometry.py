@@ -1,7 +1,7 @@
-"""Shapes of what cells exchange, and windows that slide over them.
+"""Shapes of the tensors that cells exchange, and windows that slide over them.
 
 The reference gives sizes as X Y (width first), torch as height, width: pairs are turned round where
-they are read, so that everything behind is in torch's order.
+they are read, so that all code after that has torch's order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Shape:
-    """What a cell gives: channels of height x width, or plain channels when `flat`."""
+    """The shape of one output: channels of height x width, or plain channels when `flat`."""
 
     channels: int
     height: int
@@ -51,12 +51,12 @@ class Window:
 
     @property
     def extent(self) -> Pair:
-        """What it covers, the gaps of the dilation included."""
+        """Height and width that it covers, the gaps of the dilation included."""
         return _each(lambda n, d: d * (n - 1) + 1, self.size, self.dilation)
 
 
 def read_window(cell: CellSection, stem: str, *, dilated: bool) -> tuple[Window, Value]:
-    """The window of a cell whose size is `<stem>Dims`, and the value errors about it belong to."""
+    """The window of size `<stem>Dims`, and the value that errors about it name."""
     dims, width, height = f"{stem}Dims", f"{stem}Width", f"{stem}Height"
     way = cell.first(dims, f"{stem}Size", width)
     if way == width:
@@ -88,7 +88,7 @@ def slide(shape: Shape, window: Window, at: Value) -> Pair:
 
 
 def spread(shape: Shape, window: Window, at: Value) -> Pair:
-    """Height and width of what a transposed convolution gives."""
+    """Height and width of the result of a transposed convolution."""
     full = _each(lambda n, s: (n - 1) * s, (shape.height, shape.width), window.stride)
     full = _each(lambda n, e: n + e, full, window.extent)
     result = _each(lambda n, p: n - 2 * p, full, window.padding)
@@ -98,12 +98,12 @@ def spread(shape: Shape, window: Window, at: Value) -> Pair:
 
 
 def count(value: Value, *, low: int = 1) -> int:
-    """An integer of at least `low`, of a size that something can be built with."""
+    """The value as an integer from `low` to MAX_SIZE."""
     return _check(value, value.integer(), low)
 
 
 def counts(value: Value, what: Sequence[str], *, low: int = 1) -> list[int]:
-    """As many such integers as `what` has names for."""
+    """The value as integers from `low` to MAX_SIZE, one for each name in `what`."""
     numbers = value.integers()
     if len(numbers) != len(what):
         raise value.error(f"expected {', '.join(what)}; got {shorten(value)}")

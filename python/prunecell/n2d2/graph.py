@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from prunecell.n2d2.activations import Function
 
-# The name under which the network's input goes; no cell can have it.
+# Name of the network's input; no cell can have it.
 INPUT = "sp"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One cell at work: what it reads, in which form, and what follows it.
+    """One cell in forward: its inputs, their form, and the activation after it.
 
-    `flat` and `joined` as in layers.Built. `finished` are values that nobody reads afterwards.
+    `flat` and `joined` are those of site.Built. `finished` are values that no later step reads.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Step:
 
 
 class TakenNameError(ValueError):
-    """A name that no module can have there; `cell` is whose name it is."""
+    """A name that no module can have at its place; `cell` is the section of that name."""
 
     def __init__(self, cell: str, reason: str) -> None:
         super().__init__(f"the section's name cannot be the name of a module: {reason}")
@@ -42,11 +42,12 @@ class Cells(nn.Module):
 
 
 class Network(nn.Module):
-    """What an INI file describes. Its modules have the names of the sections.
+    """The network of an INI file. Its modules have the names of the sections.
 
-    `input_shape` is (channels, height, width) of what it takes; `cell_shapes` maps each cell to
-    what it gives per sample; `output_names` are the cells whose values forward returns: those with
-    a Target section and those that no other cell reads. One comes as it is, several as a dict.
+    `input_shape` is (channels, height, width) of the input; `cell_shapes` maps each cell to the
+    shape of its output per sample; `output_names` are the cells whose values forward returns: cells
+    with a Target section and cells that no other cell reads. forward returns a single value as it
+    is, several as a dict.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Network(nn.Module):
             arriving = [_formed(values[name], step.flat) for name in step.inputs]
             if step.joined and len(arriving) > 1:
                 arriving = [torch.cat(arriving, 1)]
-            # By name at every call, so that a module that was replaced takes part.
+            # Looked up by name at every call, so that a module that was replaced takes part.
             value = self.get_submodule(step.name)(*arriving)
             values[step.name] = value if step.activation is None else step.activation(value)
             for name in step.finished:
@@ -88,7 +89,7 @@ class Network(nn.Module):
         return {name: values[name] for name in self.output_names}
 
     def extra_repr(self) -> str:
-        """Sizes of what goes in and comes out."""
+        """Shapes of input and outputs."""
         given = ", ".join(f"{name} {self.cell_shapes[name]}" for name in self.output_names)
         return f"{self.input_shape} -> {given}"
 
@@ -108,7 +109,7 @@ class Network(nn.Module):
 
 
 def _check_free(place: nn.Module, word: str, cell: str) -> None:
-    """TakenNameError where `word` already means something in the module it would be put into."""
+    """Raises TakenNameError where the module at `place` already has an attribute `word`."""
     if not word:
         raise TakenNameError(cell, "a part between points is empty")
     if hasattr(place, word):
@@ -116,7 +117,7 @@ def _check_free(place: nn.Module, word: str, cell: str) -> None:
 
 
 def _formed(value: Tensor, flat: bool) -> Tensor:
-    """[batch, channels] or [batch, channels, height, width], whichever is asked for."""
+    """The value as [batch, channels] if `flat`, else as [batch, channels, height, width]."""
     if flat:
         return value.flatten(1)
     return value[:, :, None, None] if value.dim() == 2 else value

@@ -9,7 +9,7 @@ BUILT = (
     *("Conv", "Deconv", "Fc", "Pool", "BatchNorm", "Dropout"),
     *("ElemWise", "Concat", "Activation", "Softmax"),
 )
-# Other cells of the reference.
+# Cells of the reference that are not built.
 FOREIGN = {
     "ONNX": "imports an ONNX file, whose layers are not in this file",
     **dict.fromkeys(
@@ -23,7 +23,7 @@ FOREIGN = {
 }
 
 # Properties that only matter to how the reference runs, trains or stores a cell: docs/network.md
-# lists them. QWeight belongs to the pruner, which reads and checks it by itself.
+# lists them. QWeight belongs to the pruner, which reads and checks it itself.
 _WITHOUT_MEANING = re.compile(
     r"""\$.*                                        # variables of the file
     | Input | Type | Model | ConfigSection(\(.*\))?  # read elsewhere
@@ -35,7 +35,7 @@ _WITHOUT_MEANING = re.compile(
     re.VERBOSE,
 )
 
-# First match wins.
+# Patterns of keys that are refused, and the reason; the first match wins.
 _REFUSED = tuple(
     (re.compile(pattern), reason)
     for pattern, reason in {
@@ -62,12 +62,12 @@ _REFUSED = tuple(
 
 
 def without_meaning(key: str) -> bool:
-    """Whether `key` only matters to the reference's own runs, or is read elsewhere."""
+    """Whether `key` only matters to the reference's own runs, or is read by other code."""
     return _WITHOUT_MEANING.fullmatch(key) is not None
 
 
 def refusal(key: str) -> str | None:
-    """Why a known property is refused, or None for an unknown one."""
+    """The reason why a known property is refused, or None for other properties."""
     for pattern, reason in _REFUSED:
         if pattern.fullmatch(key):
             return reason

@@ -1,4 +1,4 @@
-"""The builder of each Type: it reads the cell's properties, checks them, and makes the module."""
+"""The builders of all Types, which read the cell's properties, check them and make the module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prunecell.n2d2.weighted import convolution, fully_connected
 
 def _pool(site: Site) -> Built:
     cell = site.cell
-    how = cell.get("Pooling")  # before what must be there, or it is taken for a misspelt PoolDims
+    how = cell.get("Pooling")  # read first, or it is taken for a misspelt PoolDims
     window, at = read_window(cell, "Pool", dilated=False)
     arriving = site.joined()
     value = cell.get("NbOutputs")
@@ -36,7 +36,7 @@ def _pool(site: Site) -> Built:
     if how is None or how.choice(("Max", "Average")) == "Max":
         module: nn.Module = nn.MaxPool2d(window.size, window.stride, window.padding)
     else:
-        # As the reference counts: padding takes part in the average, as zeros.
+        # Padding counts as zeros in the average, as in the reference.
         module = nn.AvgPool2d(window.size, window.stride, window.padding)
     return Built(module, Shape(outputs, *slide(arriving, window, at)), flat=False)
 
@@ -46,7 +46,7 @@ def _batch_norm(site: Site) -> Built:
     check_outputs(cell, arriving.channels)
     site.weights.take(arriving.channels, cell.raw("Input"))
     kind = nn.BatchNorm1d if arriving.flat else nn.BatchNorm2d
-    # 0 asks for the least that works: cuDNN's, which is torch's default as well.
+    # 0 asks for the smallest epsilon that works, cuDNN's, which is torch's default as well.
     epsilon = _number(cell, "Epsilon", 0.0, most=1.0) or 1e-5
     momentum = _number(cell, "MovingAverageMomentum", 0.1, most=1.0)
     return Built(kind(arriving.channels, epsilon, momentum), arriving, flat=arriving.flat)
@@ -118,7 +118,7 @@ BUILDERS: dict[str, Callable[[Site], Built]] = {
     "Activation": _activation,
     "Softmax": _softmax,
 }
-# Those whose ActivationFunction follows them; that of an Activation is the cell itself.
+# Types with an activation after the cell; that of an Activation is the cell itself.
 ACTIVATED = ("Conv", "Deconv", "Fc", "Pool", "BatchNorm", "ElemWise")
 WITH_WEIGHTS = ("Conv", "Deconv", "Fc")
 

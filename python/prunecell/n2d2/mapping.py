@@ -1,4 +1,4 @@
-"""Which outputs of a cell are connected to which of its channels."""
+"""Connections between the outputs of a cell and the channels of its inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PATTERN.append("NbIterations")
 
 @dataclass(frozen=True)
 class Arriving:
-    """One input: what the mapping may call it, and its channels."""
+    """One input of a cell: the names that the mapping may use for it, and its channels."""
 
     names: tuple[str, ...]
     channels: int
@@ -31,19 +31,28 @@ class Arriving:
 
 @dataclass(frozen=True)
 class Connections:
-    """All inputs of a cell. `matrix` [outputs, channels] is None where everything is connected."""
+    """The connections of a cell over the channels of all its inputs.
+
+    Attributes:
+        matrix: bool[outputs, channels]; None where `groups` says it all.
+        groups: Groups of all inputs together, 1 where they are not divided.
+        groups_by_input: Groups of each input by itself, 1 where it is not divided.
+    """
 
     matrix: Matrix | None
     groups: int
-    # Groups of each input by itself: 1 where it is not divided.
     groups_by_input: tuple[int, ...]
 
 
 def read_connections(cell: CellSection, inputs: Sequence[Arriving], outputs: int) -> Connections:
-    """The mapping of a cell with `outputs` outputs. ConfigError for an output without input."""
+    """The mapping of a cell with `outputs` outputs.
+
+    Raises:
+        ConfigError: A mapping that does not fit the cell, or leaves an output without input.
+    """
     at = _written(cell)
     blocks = [_block(cell, each, outputs) for each in inputs]
-    # Asked for, so that each is known; what is none of these is reported with the others.
+    # All blocks are read before this test, so that their keys count as known.
     if at is None or all(block is None for block in blocks):
         return Connections(None, 1, (1,) * len(blocks))
     full = [
@@ -65,12 +74,12 @@ def is_one_to_one(connections: Connections, channels: int, outputs: int) -> bool
 
 
 def _written(cell: CellSection) -> Value | None:
-    """The first property about the mapping, for errors about the whole."""
+    """The first property of the mapping, which errors about the whole name."""
     return next((cell.raw(key) for key in cell if key.startswith(_KEY)), None)
 
 
 def _block(cell: CellSection, arriving: Arriving, outputs: int) -> Matrix | None:
-    """The matrix of one input, or None if all is connected."""
+    """The matrix of one input, or None if it is fully connected."""
     channels = arriving.channels
     way = cell.first(f"{_KEY}.NbGroups", f"{_KEY}.ChannelsPerGroup")
     written = {name: f"{_KEY}({name})" for name in arriving.names}
@@ -133,7 +142,7 @@ def _pattern(
         return number(stem, "X", default), number(stem, "Y", default)
 
     def number(stem: str, axis: str, default: int) -> int:
-        for prefix in reversed(prefixes):  # the input's own before what holds for all
+        for prefix in reversed(prefixes):  # keys of the input before keys of all inputs
             key = cell.first(f"{prefix}.{stem}", f"{prefix}.{stem}{axis}")
             if key is not None:
                 return count(cell.read(key), low=0)
@@ -143,7 +152,7 @@ def _pattern(
     stride, offset = pair("Stride", 1), pair("Offset", 0)
     width, height = min(width or outputs, outputs), min(height or channels, channels)
     steps = number("NbIterations", "", 0) or max(outputs, channels)
-    steps = min(steps, math.lcm(outputs, channels))  # then it begins again
+    steps = min(steps, math.lcm(outputs, channels))  # the period of the pattern
     if steps * width * height > MAX_MAPPING_STEPS:
         raise at.error(f"more than {MAX_MAPPING_STEPS} connections to draw")
     step = np.arange(steps)
@@ -164,9 +173,9 @@ def _check_size(value: Value, channels: int, outputs: int) -> None:
 
 
 def _groups(matrix: Matrix) -> int:
-    """How many equal groups of channels go to as many equal groups of outputs; 0 if they do not."""
+    """The number of equal groups of channels with a group of outputs each; 0 if there are none."""
     outputs, channels = matrix.shape
-    # As many groups as the first output leaves room for; any other number fits it less.
+    # The first output, which has one group of channels, tells how many groups there can be.
     per_group = int(matrix[0].sum())
     if per_group == 0 or channels % per_group:
         return 0

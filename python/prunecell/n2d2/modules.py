@@ -13,17 +13,17 @@ from prunecell.n2d2.activations import Function
 
 
 class _Connected(nn.Module):
-    """A convolution some of whose kernels do not exist: they are 0 and get no gradient.
+    """A convolution in which some kernels do not exist: they are 0 and get no gradient.
 
-    The weight keeps the shape of the full one, so that it is stored and pruned as any other. What
-    is not connected is derived from the configuration and is no part of the state.
+    The weight has the full shape, so that it is stored and pruned as any other. Which kernels do
+    not exist follows from the configuration and is no part of the state.
     """
 
     weight: Tensor
     unconnected: Tensor
 
     def set_unconnected(self, unconnected: Tensor) -> None:
-        """Takes a bool tensor that broadcasts to the weight, and puts the zeros in."""
+        """Sets the kernels that do not exist, bool broadcast to the weight, to 0."""
         self.register_buffer("unconnected", unconnected, persistent=False)
         with torch.no_grad():
             self.weight.masked_fill_(unconnected, 0)
@@ -97,7 +97,7 @@ class Concat(nn.Module):
 
 
 class Activation(nn.Module):
-    """A function of its own, not that of a layer before it."""
+    """An activation function as a cell of its own."""
 
     def __init__(self, function: Function | None) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class Activation(nn.Module):
 
 
 class Softmax(nn.Module):
-    """Over all channels or groups of them; `log` gives the logarithm of it."""
+    """Softmax over all channels or groups of them; `log` gives its logarithm."""
 
     def __init__(self, group: int, log: bool) -> None:
         super().__init__()

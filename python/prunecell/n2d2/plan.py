@@ -1,4 +1,4 @@
-"""Which sections of a file are cells, in which order they run, and what the others are for."""
+"""The plan of a network: the sections that are cells, their order, and the other sections."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from prunecell.n2d2.geometry import Shape, count, counts
 from prunecell.n2d2.graph import INPUT
 from prunecell.n2d2.keys import BUILT, FOREIGN
 from prunecell.n2d2.reading import CellSection, unknown
+from prunecell.shown import short_cycle
 
-# What a cell may call the network's input, whichever section describes it.
+# Names that a cell may use for the network's input, whichever section describes it.
 INPUT_NAMES = ("sp", "env", "cenv")
-# Of the section of the input: how the reference reads data, which is not part of the network.
+# Keys of the input's section about how the reference reads data, no part of the network.
 _DATA_KEYS = re.compile(
     r"BatchSize|CompositeStimuli|CachePath|ConfigSection|TargetSize[XYD]?|TargetNbChannels"
     r"|StimulusType|DiscardedLateStimuli|Period(MeanMin|MeanMax|RelStdDev|Min)|\$.*"
@@ -30,7 +31,7 @@ _FILE_KEYS = re.compile(
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells in an order that puts each after its inputs, and how they are connected."""
+    """The cells, each after its inputs, and how they are connected."""
 
     cells: dict[str, CellSection]
     kinds: dict[str, str]
@@ -40,7 +41,7 @@ class Plan:
 
 
 def make_plan(ini: IniFile, budget: Budget) -> Plan:
-    """The network of a file. ConfigError for sections that cannot be meant as they are written."""
+    """The network of a file. Raises ConfigError for sections that are no part of a network."""
     cells = {
         section.name: CellSection(ini, section, budget)
         for section in ini.values()
@@ -82,7 +83,7 @@ def read_input_shape(ini: IniFile, budget: Budget) -> Shape:
         size = counts(section.read("Size"), ("width", "height", "channels"))
         shape = Shape(size[2], size[1], size[0])
     else:
-        section.get("SizeY")  # so that without SizeX it is not taken for a misspelt one
+        section.get("SizeY")  # counts as read, or it is taken for a misspelt SizeX
         width, height = count(section.read("SizeX", "32")), count(section.read("SizeY", "32"))
         channels = section.get("NbChannels")
         shape = Shape(1 if channels is None else count(channels), height, width)
@@ -97,7 +98,7 @@ def read_input_shape(ini: IniFile, budget: Budget) -> Shape:
 
 
 def check_file_keys(ini: IniFile) -> None:
-    """Refuses what stands before the first section and has no meaning there."""
+    """Refuses properties before the first section that have no meaning there."""
     words = ("DefaultModel", "DefaultDataType", "InsertBatchNormAfterConv")
     for key in ini[""]:
         if key == "InsertBatchNormAfterConv" and ini[""][key].flag():
@@ -130,7 +131,7 @@ def _sorted(
     readers: Mapping[str, Sequence[str]],
     cells: Mapping[str, CellSection],
 ) -> list[str]:
-    """Each cell after its inputs, and as near to the order of the file as that allows."""
+    """The cells, each after its inputs, as near to the order of the file as that allows."""
     place = {name: index for index, name in enumerate(inputs)}
     waiting = {name: len({*names} - {INPUT}) for name, names in inputs.items()}
     ready = [place[name] for name, number in waiting.items() if number == 0]
@@ -146,9 +147,7 @@ def _sorted(
     if len(order) < len(inputs):
         stuck = next(name for name in inputs if waiting[name])
         chain = _cycle(stuck, inputs, {name for name in inputs if waiting[name]})
-        names = [f"[{name}]" for name in chain]
-        if len(names) > 10:
-            names[8:-1] = ["..."]
+        names = short_cycle([f"[{name}]" for name in chain])
         at = cells[chain[0]].raw("Input")
         raise at.error("cells read each other: " + " <- ".join(names))
     return order

@@ -1,4 +1,4 @@
-"""Where a cell stands in the network, and what is made of it."""
+"""The place of a cell in the network, and the module that is built for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Fill = Callable[[torch.Generator | None], None]
 
 @dataclass(frozen=True)
 class Source:
-    """One input of a cell: what a mapping may call it, and what arrives from it."""
+    """One input of a cell: the names that a mapping may use for it, and its shape."""
 
     names: tuple[str, ...]
     shape: Shape
@@ -27,14 +27,15 @@ class Source:
 
 @dataclass
 class Weights:
-    """Those of all cells of a network together."""
+    """The number of weights of all cells of a network so far."""
 
     number: int = 0
 
     def take(self, more: int, at: Value) -> None:
-        """Counts `more`, before they are allocated. ConfigError at a value where they are too many.
+        """Counts `more` weights before they are allocated.
 
-        A larger number than the limit is a mistake or an attack.
+        Raises:
+            ConfigError: At `at`, where there are more than MAX_WEIGHTS: a mistake or an attack.
         """
         self.number += more
         if self.number > MAX_WEIGHTS:
@@ -52,11 +53,11 @@ class Site:
 
     @property
     def shapes(self) -> list[Shape]:
-        """What arrives, input by input."""
+        """The shape of each input."""
         return [source.shape for source in self.inputs]
 
     def joined(self) -> Shape:
-        """All inputs as one, channel after channel. ConfigError if their sizes differ."""
+        """All inputs as one, channel after channel. Raises ConfigError if their sizes differ."""
         shapes = self.shapes
         if len({(shape.height, shape.width) for shape in shapes}) > 1:
             raise self.disagree("in height and width")
@@ -70,18 +71,18 @@ class Site:
         return self.cell.raw("Input").error(f"the inputs must agree {where}: {given}")
 
     def connections(self, outputs: int) -> Connections:
-        """The mapping."""
+        """The connections between all inputs and `outputs` outputs."""
         arriving = [Arriving(source.names, source.shape.channels) for source in self.inputs]
         return read_connections(self.cell, arriving, outputs)
 
 
 @dataclass(frozen=True)
 class Built:
-    """A module, what it gives, and how what arrives is handed to it.
+    """A module, the shape of its output, and the form of its inputs.
 
-    `flat`: as [batch, channels], else as [batch, channels, height, width]. `joined`: as one tensor
-    with the channels of all inputs one after another, else each by itself. `fill` puts the initial
-    weights in.
+    Inputs are [batch, channels] if `flat`, else [batch, channels, height, width]; one tensor with
+    the channels of all inputs one after another if `joined`, else one tensor each. `fill` puts the
+    initial weights in.
     """
 
     module: nn.Module

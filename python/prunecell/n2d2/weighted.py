@@ -26,7 +26,7 @@ _uninitialized: Any = utils.skip_init
 
 
 def convolution(site: Site, *, transposed: bool) -> Built:
-    """Conv or Deconv."""
+    """Builds a Conv, or a Deconv if `transposed`."""
     cell = site.cell
     window, at = read_window(cell, "Kernel", dilated=True)
     arriving = site.joined()
@@ -62,7 +62,7 @@ def convolution(site: Site, *, transposed: bool) -> Built:
 
 
 def fully_connected(site: Site) -> Built:
-    """Fc: over all values of all inputs."""
+    """Builds an Fc over all values of all inputs."""
     cell = site.cell
     outputs = count(cell.read("NbOutputs", "10"))
     features = [shape.numel for shape in site.shapes]
@@ -90,7 +90,7 @@ def _kind(links: Connections, transposed: bool) -> type[nn.Module]:
 def _parts(
     site: Site, links: Connections, window: Window, outputs: int
 ) -> list[tuple[int, int, Fans]]:
-    """The channels of a kernel, from and to, that belong to one input each: fans count over it."""
+    """First channel, end and fans of each part of a kernel that belongs to one input."""
     area = prod(window.size)
     channels = [shape.channels for shape in site.shapes]
     if links.groups > 1:

@@ -6,6 +6,7 @@ import weakref
 
 from torch import nn
 
+from prunecell.shown import short_list
 from prunecell.torch.kinds import is_matrix, present, tables
 from prunecell.torch.slot import Slot
 from prunecell.warning import warn
@@ -59,10 +60,9 @@ class Coverage:
         _warned.add(net)
         if sum(left.values()) <= _UNSAID:
             return
-        largest = sorted(left, key=lambda name: -left[name])[:_NAMED]
-        more = f" and {len(left) - len(largest)} more" if len(left) > len(largest) else ""
+        largest = sorted(left, key=lambda name: -left[name])
         warn(
             f"{type(net).__name__}: {sum(left.values()):.0%} of the matrix weights are in no cell "
-            f"and stay dense: {', '.join(largest)}{more}. wrap(net, include=...) makes cells of "
-            "them, exclude=... says that it is meant; model.uncovered lists them"
+            f"and stay dense: {short_list(largest, _NAMED)}. wrap(net, include=...) makes cells "
+            "of them, exclude=... says that it is meant; model.uncovered lists them"
         )

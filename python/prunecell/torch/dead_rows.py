@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prunecell.dying import decides, listed
+from prunecell.dying import MOST_NAMED, decides
+from prunecell.shown import short_list
 from prunecell.torch.kinds import is_table, output_rows
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.warning import warn
@@ -28,8 +29,9 @@ def warn_of_dead_rows(fresh: Sequence[PrunedWeight]) -> None:
     ]
     if names:
         warn(
-            f"all weights of some output rows were pruned: {listed(names)}. Those outputs do not "
-            "depend on the input any more. Where the layer was initialized so, train it before"
+            "all weights of some output rows were pruned: "
+            f"{short_list(names, MOST_NAMED)}. Those outputs do not depend on the input any more. "
+            "Where the layer was initialized so, train it before"
         )
 
 

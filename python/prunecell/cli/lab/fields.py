@@ -1,4 +1,4 @@
-"""The values of a JSON object in a file of ours: each is checked when it is taken."""
+"""The values of a JSON object in a file of a run, each checked when it is taken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prunecell.limits import MAX_BYTES
 
 @dataclass(frozen=True)
 class Fields:
-    """An object and where it stands: keys that lead to it, and a line where there are several."""
+    """A JSON object and its place: the keys that lead to it, and a line in a file of lines."""
 
     path: Path
     values: dict[str, Any]
@@ -24,10 +24,10 @@ class Fields:
 
     @classmethod
     def of(cls, path: Path, value: object, after: str = "") -> Fields:
-        """The outermost object.
+        """The outermost object of a file or line.
 
         Raises:
-            BadFile: It is none.
+            BadFile: `value` is no object.
         """
         if not isinstance(value, dict):
             raise bad_file(path, None, f"a JSON object{after}", value)
@@ -37,7 +37,7 @@ class Fields:
         """The value of a key.
 
         Raises:
-            BadFile: There is none, or it does not fit.
+            BadFile: There is no value, or it does not fit.
         """
         if key not in self.values or not fits(self.values[key]):
             what = f"{accepted} as {self.before}{key}{self.after}"
@@ -67,19 +67,19 @@ class Fields:
 
 
 def is_integer(value: object) -> bool:
-    """Whether JSON wrote it as one; true and false are none."""
+    """Whether `value` is an integer; true and false are none."""
     return type(value) is int
 
 
 def is_finite(value: object) -> bool:
-    """Whether it is a number that float64 holds."""
+    """Whether `value` is a number that float64 holds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def is_path(value: object) -> bool:
-    """Whether the system can be asked for a file of this name."""
+    """Whether `value` can be the name of a file."""
     if not isinstance(value, str) or "\0" in value:
         return False
     try:

@@ -1,13 +1,13 @@
-"""The folder of a run: what is in it, and how it is written so that a kill harms nothing.
+"""The folder of a run: its files, written so that a kill harms nothing.
 
-    run.json              what the run is, written before it begins
+    run.json              the description of the run, written before it begins
     initial.safetensors   the weights before training
     log.jsonl             one line of JSON per epoch
     checkpoint.pt         everything that the next epoch needs, replaced at the end of each
     model.safetensors     the final weights, packed
 
-Every file but the log is written beside and renamed. The log repeats what the checkpoint holds: it
-is written anew from it when a run is continued.
+Every file but the log is written beside and renamed. The log repeats records of the checkpoint, and
+is written anew from them when a run is continued.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from prunecell.limits import MAX_DESCRIPTION_BYTES, MAX_LOG_BYTES
 from prunecell.regular import open_regular
 
 _FORMAT = 1
-# What prunecell.formats.atomic leaves beside our files when it is killed.
+# Names of the files that prunecell.formats.atomic leaves behind when it is killed.
 _PARTIAL = re.compile(r"\.(run|log|initial|checkpoint|model)\.[a-z]+\.[0-9a-f]+\.part")
 
 
@@ -43,7 +43,7 @@ class Folder:
 
     @property
     def description(self) -> Path:
-        """What the run is."""
+        """The description of the run."""
         return self.root / "run.json"
 
     @property
@@ -58,7 +58,7 @@ class Folder:
 
     @property
     def checkpoint(self) -> Path:
-        """What the next epoch needs."""
+        """The state that the next epoch needs."""
         return self.root / "checkpoint.pt"
 
     @property
@@ -71,13 +71,13 @@ class Folder:
         return self.description, self.log, self.initial, self.checkpoint, self.final
 
     def check(self, *, resume: bool) -> None:
-        """Refuses to write into a folder that holds something else.
+        """Refuses a folder that holds something else.
 
         Args:
-            resume: Whether it may hold a run, also one that was killed before it was described.
+            resume: Whether it may hold a run, also a run that was killed before it was described.
 
         Raises:
-            UsageError: It does.
+            UsageError: The folder holds a run that is not to be resumed, or other files.
         """
         if self.root.exists() and not self.root.is_dir():
             raise UsageError(f"{self.root}: expected the name of a folder, there is a file")
@@ -96,7 +96,7 @@ class Folder:
         """Refuses a run that lost its checkpoint: begun anew, it would go on with the old log.
 
         Raises:
-            CommandError: Epochs are finished, and no checkpoint is there.
+            CommandError: Epochs are finished, and there is no checkpoint.
         """
         if self.checkpoint.is_file():
             return
@@ -111,9 +111,9 @@ class Folder:
 
     @contextmanager
     def making(self) -> Iterator[None]:
-        """Makes the folder. A new run that fails before an epoch is finished leaves none behind.
+        """Makes the folder, and removes it if a new run fails before an epoch is finished.
 
-        An interrupt leaves it as a kill does, to be continued: its options are in it.
+        An interrupt leaves the folder as a kill does, to be continued: the options are in it.
         """
         existed, described = self.root.is_dir(), self.description.is_file()
         self.make()
@@ -128,29 +128,29 @@ class Folder:
         for path in self._files:
             path.unlink(missing_ok=True)
         if folder:
-            with suppress(OSError):  # something else is in it
+            with suppress(OSError):  # other files are in it
                 self.root.rmdir()
 
     def make(self) -> None:
-        """Makes the folder, and removes what a killed run left half-written in it."""
+        """Makes the folder, and removes half-written files of a killed run."""
         self.root.mkdir(parents=True, exist_ok=True)
         if not self.checkpoint.is_file():
-            self.log.unlink(missing_ok=True)  # without a whole line: see check_checkpoint
+            self.log.unlink(missing_ok=True)  # it has no whole line: see check_checkpoint
         for path in self.root.iterdir():
             if _PARTIAL.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
     def describe(self, description: dict[str, Any]) -> None:
-        """Writes what the run is."""
+        """Writes the description of the run."""
         text = json.dumps({"format": _FORMAT} | description, indent=1, ensure_ascii=False)
         write_text(self.description, text + "\n")
 
     def read_description(self) -> dict[str, Any]:
-        """What the run is.
+        """The description of the run.
 
         Raises:
             CommandError: The folder is not that of a run.
-            BadFile: A value in it is missing, or none that we write.
+            BadFile: A value is missing or not legal.
         """
         if not self.description.is_file():
             raise CommandError(f"{self.root}: expected the folder of a run, it has no run.json")
@@ -171,21 +171,21 @@ class Folder:
         write_text(self.log, "".join(map(_line, records)))
 
     def append_log(self, record: dict[str, Any]) -> None:
-        """Adds an epoch."""
+        """Adds the record of an epoch."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(_line(record))
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All epochs. A last line that is cut off, as a kill leaves one, is left out.
+        """The records of all epochs, without a last line that a kill cut off.
 
         Raises:
-            CommandError: A line that is no JSON.
-            BadFile: One that is not that of an epoch.
+            CommandError: A line is not JSON.
+            BadFile: A line is not the record of an epoch.
         """
         if not self.log.is_file():
             return []
         try:
-            # A kill may cut the last character as well, which this decoder goes on waiting for.
+            # A kill may cut the last character too; an incremental decoder leaves it out.
             data = _read(self.log, MAX_LOG_BYTES)
             text = codecs.getincrementaldecoder("utf-8")().decode(data)
             records = [json.loads(line) for line in text.split("\n")[:-1]]
@@ -198,10 +198,10 @@ class Folder:
 
 
 def check_records(records: list[dict[str, Any]], path: Path) -> None:
-    """Refuses a list that is none of the epochs of a run.
+    """Refuses a list that is not the records of all epochs of a run.
 
     Raises:
-        BadFile: Naming `path`, where it was found.
+        BadFile: A record is not legal; the message names `path`.
     """
     for number, record in enumerate(records, 1):
         fields = Fields.of(path, record, f" in line {number}")
@@ -229,7 +229,7 @@ def _check_description(fields: Fields) -> None:
     fields.integer("threads")
     for name in versions.values:
         versions.text(name)
-    if "starts" in fields.values:  # runs of earlier versions have none
+    if "starts" in fields.values:  # earlier versions wrote none
         starts = fields.inner("starts")
         for name in starts.values:
             starts.number(name, 0, 1)

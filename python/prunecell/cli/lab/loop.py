@@ -1,7 +1,7 @@
-"""Epoch after epoch, so that a run that was killed and continued ends as one that was not.
+"""The loop over epochs: a run that was killed and continued ends as an uninterrupted run.
 
-Each epoch begins from its checkpoint and from random numbers that depend on the seed and its own
-number alone: nothing else passes from one epoch to the next.
+Each epoch begins from a checkpoint and from random numbers that depend on the seed and the number
+of the epoch alone: nothing else passes from one epoch to the next.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Training:
         """Continues from the checkpoint, and makes the log fit it.
 
         Raises:
-            CommandError: A checkpoint that cannot be read or is of another network.
+            CommandError: The checkpoint cannot be read, or is that of another network.
         """
         path = self._folder.checkpoint
         try:
@@ -65,16 +65,16 @@ class Training:
             self.records = records
         except (MemoryError, OSError):
             raise
-        except Exception as error:  # whatever a damaged or foreign checkpoint makes torch raise
+        except Exception as error:  # a damaged or foreign checkpoint makes torch raise anything
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise CommandError(f"{path}: expected a checkpoint of this network: {first}") from None
         self._folder.write_log(self.records)
 
     def run(self) -> None:
-        """All epochs that are left.
+        """Trains for all epochs that are left.
 
         Raises:
-            CommandError: It diverges. The checkpoint is that of the last whole epoch.
+            CommandError: Training diverges. The checkpoint is that of the last whole epoch.
         """
         options = self._options
         left = options.epochs - len(self.records)
@@ -109,7 +109,7 @@ class Training:
             total += value * len(batch)
             progress.advance(len(batch), f"epoch {number} of {self._options.epochs}{self._last()}")
         self._drive(number, model.end_epoch)
-        if not self._is_finite():  # the last step may have done it, and no loss comes after it
+        if not self._is_finite():  # the last step may diverge, and no loss follows it
             raise _diverged(number, "there are weights that are NaN or Inf")
         cells = cells_of(model)
         return {
@@ -122,7 +122,7 @@ class Training:
         }
 
     def _drive(self, number: int, call: Callable[[], None]) -> None:
-        """Lets the schedule go on, which weights that have diverged may keep from a threshold."""
+        """Advances the schedule. Raises CommandError if weights have diverged."""
         try:
             call()
         except UnreachableThreshold as error:
@@ -151,7 +151,7 @@ class Training:
         return f", {_result(self.records[-1])}" if self.records else ""
 
     def _say(self, record: Record) -> None:
-        """A line where no progress bar is drawn: in a log, a long run is to be followed, too."""
+        """Writes a line where no progress bar is drawn, so that a log shows a long run as well."""
         if not console.is_terminal(sys.stderr):
             line = f"epoch {record['epoch']} of {self._options.epochs}: loss {record['loss']:.4g}, "
             console.mutter(f"{line}{_result(record)}\n")

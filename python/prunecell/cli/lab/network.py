@@ -1,4 +1,4 @@
-"""The network of an INI file, and what it takes and gives."""
+"""The network of an INI file, its input and its loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prunecell.torch import Model, wrap
 
 
 class Network:
-    """A module with its quantizers attached, and how its loss is computed."""
+    """A module with its quantizers attached, and its loss."""
 
     def __init__(self, path: Path, seed: int) -> None:
         self._path, self._seed = path, seed
@@ -33,15 +33,15 @@ class Network:
         return from_ini(self._path, seed=self._seed, attach=False)
 
     def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of what it takes."""
+        """Channels, height and width of the input."""
         channels, height, width = self.module.input_shape
         return channels, height, width
 
     def check(self, data: Data) -> None:
-        """Tries two images, of the shape that it takes.
+        """Runs the network on two images of its input shape.
 
         Raises:
-            CommandError: It does not give one score for each label.
+            CommandError: The output is not one score for each label.
         """
         names = self.module.output_names
         if len(names) != 1:
@@ -55,21 +55,21 @@ class Network:
                 f"{self._path}: the network has {count_text(outputs.shape[1], 'output')}, "
                 f"the data has labels up to {most}"
             )
-        # A softmax at the end gives probabilities; scores, and logarithms of them, need none.
+        # A softmax at the end gives probabilities, of which the loss needs the logarithm.
         sums = outputs.sum(1)
         self._probabilities = bool((outputs >= 0).all() and (sums - 1).abs().max() < 1e-3)
 
     def check_batch(self, data: Data, batch: int) -> None:
-        """Tries a batch of one image, where an epoch has no larger ones.
+        """Trains on a batch of one image, if all batches of an epoch have one.
 
         Raises:
             UsageError: A batch normalization needs more than one value per channel.
-            CommandError: It does, and the data have one image to train on.
+            CommandError: The same, and the data have a single image to train on.
         """
         if min(batch, len(data.labels)) > 1:
             return
         try:
-            # Not the module itself, whose running means would learn from it.
+            # A copy, since the running means of the module would learn from the image.
             self.unpruned().train()(torch.from_numpy(data.images[:1]))
         except ValueError as error:
             why = f"for a batch normalization of {self._path}, got 1 ({str(error).splitlines()[0]})"
@@ -88,7 +88,7 @@ class Network:
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
-        """Outputs for a batch, as in use."""
+        """Outputs for a batch in evaluation mode."""
         self.module.eval()
         outputs: Tensor = self.module(images).flatten(1)
         return outputs
@@ -99,7 +99,7 @@ class Network:
         return {n: q.start for n, q in quantizers.items() if q and q.prune_mode == "Gradual"}
 
     def digest(self) -> str:
-        """Tells networks apart: the text of the file."""
+        """The hash of the text of the file, which tells networks apart."""
         return hashlib.sha256(self._path.read_bytes()).hexdigest()
 
 

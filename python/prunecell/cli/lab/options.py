@@ -1,4 +1,4 @@
-"""What a run was asked for; kept in its folder, so that it can be continued."""
+"""The options of a run; its folder keeps them, so that the run can be continued."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Options:
     threads: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """By name, as JSON has it."""
+        """The options by name."""
         return asdict(self)
 
 
@@ -44,7 +44,7 @@ _RANGES = {
 
 
 def flag(name: str) -> str:
-    """How an option is written."""
+    """The option on the command line, such as --weight-decay."""
     return "--" + name.replace("_", "-")
 
 
@@ -52,7 +52,7 @@ def fresh(given: dict[str, Any]) -> Options:
     """Options of a new run: defaults where nothing is given.
 
     Raises:
-        UsageError: A value out of range.
+        UsageError: A value is out of range.
     """
     options = Options(**{name: value for name, value in given.items() if value is not None})
     for name, (low, high) in _RANGES.items():
@@ -63,10 +63,10 @@ def fresh(given: dict[str, Any]) -> Options:
 
 
 def check_stored(fields: Fields) -> None:
-    """Checks options that a run was begun with by the rules of the command line.
+    """Checks the options in the folder of a run by the rules of the command line.
 
     Raises:
-        BadFile: One is missing, unknown, of another type or out of range.
+        BadFile: An option is missing, unknown, of another type or out of range.
     """
     for name in NAMES:
         fields.take(name, _accepted(name), partial(_fits, name))
@@ -92,10 +92,10 @@ def _accepted(name: str) -> str:
 
 
 def continued(given: dict[str, Any], before: dict[str, Any], done: int) -> Options:
-    """Options of a run that goes on: its own. Only the number of epochs may change.
+    """Options of a continued run: its own. Only the number of epochs may change.
 
     Raises:
-        UsageError: Another value than it was begun with, or fewer epochs than are done.
+        UsageError: A given value differs from the run's, or fewer epochs are asked than are done.
     """
     options = Options(**before)
     for name, value in given.items():

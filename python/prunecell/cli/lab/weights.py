@@ -1,4 +1,4 @@
-"""Weights before and after, counted in the same bins."""
+"""Histograms of weights before and after training, over the same bins."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BINS = 41  # odd: the middle one holds what is near 0
-_INSIDE = 0.998  # share of the weights that the bins cover; a few far ones would squeeze the others
+BINS = 41  # odd, so that the middle bin holds the weights near 0
+_INSIDE = 0.998  # share of the weights that the bins cover; outliers would squeeze the others
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Histograms:
 
     Attributes:
         limit: Half of the range.
-        before: All weights before training.
-        after: Weights that are not exactly 0 after it.
-        zeros: Weights that are, after it.
+        before: Counts of all weights before training.
+        after: Counts of the weights that are not exactly 0 after training.
+        zeros: Number of weights that are exactly 0 after training.
     """
 
     limit: float
@@ -30,12 +30,12 @@ class Histograms:
 
     @property
     def size(self) -> int:
-        """All weights."""
+        """The number of all weights."""
         return sum(self.after) + self.zeros
 
 
 def histograms(before: NDArray[Any], after: NDArray[Any]) -> Histograms:
-    """Counts two states of one tensor. Weights that are not finite are left out."""
+    """Histograms of two states of one tensor, without weights that are not finite."""
     old, new = (_finite(weights) for weights in (before, after))
     kept = new[new != 0]
     limit = max(_reach(old), _reach(kept)) or 1.0

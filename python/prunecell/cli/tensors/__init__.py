@@ -1,4 +1,4 @@
-"""Files of tensors, whichever kind they are, read and written one tensor at a time."""
+"""Files of tensors of all kinds, read and written one tensor at a time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from prunecell.cli.tensors.torchfile import TorchSource
 
 __all__ = ["Listed", "Sink", "Source", "kind_of", "open_source", "other_entries", "writing"]
 
-_ZIP, _PICKLE = (b"PK\x03\x04", b"PK\x05\x06"), b"\x80"  # the second: an empty archive
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an empty archive
+_PICKLE = b"\x80"
 ACCEPTED = "a safetensors file, an .npz archive or a torch file"
 
 
 def open_source(path: Path) -> Source:
-    """Opens a file by what is in it; its name does not matter.
+    """Opens a file by its content; its name does not matter.
 
     Raises:
-        CommandError: It cannot be read.
-        BadFile: It is damaged, or none of the kinds we know.
+        CommandError: The file cannot be read.
+        BadFile: The file is damaged, or of another kind.
     """
     check_readable(path)
     with os_errors_are_failures(path):
@@ -39,7 +40,7 @@ def open_source(path: Path) -> Source:
         if start.startswith(_PICKLE):
             return TorchSource(path)
         if path.suffix.lower() == ".safetensors":
-            return SafetensorsSource(path)  # which says what is wrong with it
+            return SafetensorsSource(path)  # raises the error
     got = "an empty file" if not start else f"one that begins with {start!r}"
     raise BadFile(f"{path}: expected {ACCEPTED}, got {got}")
 
@@ -49,6 +50,6 @@ def _is_torch_zip(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error):
-        # Cut off: the list of members is at the end. The first member's name is at the start.
+        # A file that was cut off has no list of members, but the first member's name at the start.
         with path.open("rb") as file:
             return b"data.pkl" in file.read(256)

@@ -1,4 +1,4 @@
-"""Archives of numpy: read and written member by member."""
+"""numpy archives, read and written member by member."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 
 class NpzSource:
-    """An archive of .npy members. Nothing in it is unpickled."""
+    """An archive of .npy members, none of which is unpickled."""
 
     kind = "npz"
 
@@ -55,7 +55,7 @@ class NpzSource:
 
     @property
     def compressed(self) -> bool:
-        """Whether any member is."""
+        """Whether any member is compressed."""
         return any(one.compress_type != zipfile.ZIP_STORED for one in self._members.values())
 
     def read(self, name: str) -> Stored:
@@ -97,7 +97,7 @@ class NpzSource:
         if member.flag_bits & 1:
             raise CommandError(f"{self._path}: tensor {name!r}: it is encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            # As numpy writes them. Of lzma and bzip2 a few bytes may ask for any memory.
+            # numpy writes these two. A few bytes of lzma or bzip2 may take any amount of memory.
             got = said(f"compression {member.compress_type}")
             raise bad_file(self._path, name, "a member that is stored or deflated", got)
         with reading(self._path, expected, name), self._zip.open(member) as file:
@@ -105,7 +105,7 @@ class NpzSource:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and dtype of a member; the file then stands at its values."""
+    """Shape, order and dtype of a member; leaves the file at its values."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the .npy format, known are 1.0 and 2.0")
@@ -119,7 +119,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         if version == (1, 0):
             return np.lib.format.read_array_header_1_0(header)
         return np.lib.format.read_array_header_2_0(header)
-    except MemoryError:  # of the parser, on what is nested too deeply
+    except MemoryError:  # from the parser, at deep nesting
         raise ValueError("a header that is nested too deeply") from None
 
 
@@ -139,14 +139,14 @@ def _fill(memory: memoryview, file: IO[bytes]) -> None:
 
 
 class NpzSink:
-    """Writes an archive, dense; members are compressed where those of the input were."""
+    """Writes a dense archive, compressed if that of the input was."""
 
     def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
         kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
         self._zip = zipfile.ZipFile(file, "w", kind, allowZip64=True)
 
     def add_alias(self, name: str, of: str) -> bool:
-        """An archive has a member for each name."""
+        """Returns False: an archive has a member for each name."""
         return False
 
     def add(self, name: str, tensor: Stored) -> None:
@@ -157,7 +157,7 @@ class NpzSink:
                 f"tensor {name!r}: .npz has no {tensor.dtype.numpy_name}; "
                 "write .safetensors instead"
             )
-        # A fixed date: equal tensors make equal files.
+        # ZipInfo has a fixed date, so that equal tensors make equal files.
         info = zipfile.ZipInfo(name + _SUFFIX)
         info.compress_type = self._zip.compression
         info.external_attr = 0o644 << 16

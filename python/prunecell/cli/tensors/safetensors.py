@@ -11,7 +11,7 @@ from prunecell.formats.stored import Stored
 
 
 class SafetensorsSource:
-    """A safetensors file; packed tensors are listed and read as the dense ones they stand for."""
+    """A safetensors file; packed tensors are listed and read as dense tensors."""
 
     kind = "safetensors"
 
@@ -51,7 +51,7 @@ class SafetensorsSink:
         self._file.add(name, tensor.numpy())
 
     def add_alias(self, name: str, of: str) -> bool:
-        """Notes a second name of a tensor, for readers of packed files."""
+        """Adds a second name of a tensor if the file is packed; returns whether it did."""
         if self._file.packs:
             self._file.add_alias(name, of)
         return self._file.packs

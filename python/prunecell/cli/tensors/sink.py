@@ -33,15 +33,15 @@ class Sink(Protocol):
         """Writes one tensor."""
 
     def add_alias(self, name: str, of: str) -> bool:
-        """Ties a second name to a tensor that was written. False: the format cannot, add it."""
+        """Ties a second name to a written tensor; False if the format cannot: add it."""
 
 
 def kind_of(path: Path) -> str:
-    """What the suffix of an output asks for.
+    """The kind of file that the suffix of an output asks for.
 
     Raises:
-        UsageError: A suffix that is none of ours.
-        CommandError: A torch file without PyTorch.
+        UsageError: The suffix is not known.
+        CommandError: A torch file is asked for, and PyTorch is not installed.
     """
     kind = _BY_SUFFIX.get(path.suffix.lower())
     if kind is None:
@@ -59,9 +59,9 @@ def writing(path: Path, source: Source, *, pack: bool) -> Iterator[Sink]:
     """A sink; `path` appears, whole, when the block ends without an exception.
 
     Args:
-        path: Its suffix says which kind of file.
-        source: Where the tensors come from: metadata, nesting and compression are kept.
-        pack: False writes every tensor dense, as .npz and torch files are in any case.
+        path: The output, whose suffix says which kind of file it is.
+        source: The input, whose metadata, nesting and compression are kept.
+        pack: False writes .safetensors dense; .npz and torch files always are.
     """
     kind = kind_of(path)
     if kind == "safetensors":

@@ -1,4 +1,4 @@
-"""A file of tensors, read one at a time."""
+"""The protocol of a file of tensors that are read one at a time."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from prunecell.cli.terminal import count_text
 from prunecell.formats.stored import Stored
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
-"""What the engine prunes."""
+"""Element types that the engine prunes."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What a file says of a tensor before its values are read.
+    """The facts about a tensor that a file has before the values are read.
 
     Attributes:
-        name: Its name; nested dictionaries of a torch file join theirs with dots.
-        dtype: Element type as numpy and torch call it.
-        shape: Of the dense tensor.
+        name: The name; keys of nested dictionaries of a torch file are joined with dots.
+        dtype: Name of the element type in numpy and torch.
+        shape: Shape of the dense tensor.
         form: "dense" or "packed".
         stored: Bytes in the file, uncompressed.
         dense: Bytes as a dense tensor.
-        sparsity: Share that is pruned, where the file says so.
-        alias_of: The tensor before it that it is, under another name: tied weights. It takes no
-            bytes of its own.
+        sparsity: Share that is pruned, if the file has it, else None.
+        alias_of: The first name of a tied weight, of which this is a further name without bytes of
+            its own; else None.
     """
 
     name: str
@@ -38,6 +38,11 @@ class Listed:
     alias_of: str | None = None
 
     @property
+    def first_name(self) -> str:
+        """The first name that the file has for the tensor, its own unless it is tied."""
+        return self.alias_of or self.name
+
+    @property
     def size(self) -> int:
         """Number of elements."""
         size = 1
@@ -47,7 +52,7 @@ class Listed:
 
     @property
     def prunable(self) -> bool:
-        """Floating, of two or more dimensions."""
+        """Whether the tensor is floating and has two or more dimensions."""
         return self.dtype in FLOATING and len(self.shape) >= 2
 
 
@@ -56,9 +61,9 @@ class Source(Protocol):
 
     Attributes:
         kind: "safetensors", "npz" or "torch".
-        tensors: What is in it by name, in the order of the file.
-        metadata: Words that came with it.
-        others: Names of what is no tensor.
+        tensors: The tensors by name, in the order of the file.
+        metadata: The metadata of the file.
+        others: Names of entries that are no tensors.
     """
 
     kind: str
@@ -74,5 +79,5 @@ class Source(Protocol):
 
 
 def other_entries(source: Source) -> str:
-    """How many entries of a file are no tensors."""
+    """The number of entries of a file that are no tensors, as text."""
     return count_text(len(source.others), "entry that is no tensor", "entries that are no tensors")

@@ -1,4 +1,4 @@
-"""The calls of functions that torch writes into files of tensors, and no others."""
+"""The calls of functions that torch writes into files of tensors; all others are refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from prunecell.shown import printable
 
-# Nodes in the place of a pickle's values. Beside them: numbers, text, None, and lists for lists.
+# Nodes in the place of a pickle's values; numbers, text, None and lists stand for themselves.
 
 
 class Tuple(list[Any]):
@@ -20,7 +20,7 @@ class Dict(list[Any]):
 
 
 class Made(list[Any]):
-    """What a call returned: the function, its arguments, what was added."""
+    """The result of a call: the function, its arguments, its later state and items."""
 
 
 class Name(str):
@@ -30,11 +30,11 @@ class Name(str):
 
 
 class UnfitPickleError(Exception):
-    """A pickle that asks for more than any file of tensors; says what was expected."""
+    """A pickle asks for more than any file of tensors; the message says what was expected."""
 
 
 def foreign(name: str) -> str:
-    """What to say of a class or function that is not for tensors."""
+    """The message about a class or function that is not for tensors."""
     return (
         "expected tensors in dictionaries and lists, found a "
         f"{printable(name[:100])}; objects are not loaded, as that could run code. "
@@ -43,17 +43,17 @@ def foreign(name: str) -> str:
 
 
 def hashed(function: str, given: list[Any]) -> list[Any]:
-    """What a call puts into a hash table.
+    """The keys that a call puts into a hash table.
 
     Raises:
-        UnfitPickleError: No call for tensors, or one with other arguments than torch writes.
+        UnfitPickleError: The call is not for tensors, or has other arguments than torch writes.
     """
     match [function, *given]:
         case ["builtins.set", list() as keys] if type(keys) is list:
             return keys
         case ["collections.Counter", Dict() as pairs]:
             return pairs[::2]
-        case ["collections.OrderedDict", list() as pairs] if type(pairs) is list:  # of Python 2
+        case ["collections.OrderedDict", list() as pairs] if type(pairs) is list:  # by Python 2
             if {type(pair) for pair in pairs} <= {list, Tuple}:
                 return [pair[0] for pair in pairs]
     if function not in _FITS or not _FITS[function](given):
@@ -62,7 +62,7 @@ def hashed(function: str, given: list[Any]) -> list[Any]:
 
 
 def elements(made: list[Any]) -> int:
-    """How many a tensor has, by what it says; of strides of 0 or 1 it may say any number."""
+    """The number of elements by a tensor's shape, which overlapping strides leave free."""
     return math.prod(_shape(made[1]) or ()) if made[0] in _TENSORS else 0
 
 
@@ -80,14 +80,14 @@ def _are(items: list[Any], kind: type | tuple[type, ...]) -> bool:
 
 
 def _is_bytes(given: list[Any]) -> bool:
-    """For bytearray, which makes as many bytes as a number says, be it in a tensor."""
+    """Whether a bytearray is made of text, not of a number, which would be its size."""
     if given and isinstance(given[0], str):
         return given[1:] == ["latin-1"]
     return all(type(one) is Made and one[0] == "_codecs.encode" for one in given)
 
 
 def _is_plain(given: list[Any]) -> bool:
-    """Lists are of numbers: of anything else torch makes tensors element by element."""
+    """Whether lists have numbers alone: torch makes tensors of other lists element by element."""
     parts = [part for one in given for part in (one if type(one) is Tuple else [one])]
     return all(_are(one, (int, float)) for one in parts if type(one) in (list, Tuple))
 
@@ -97,7 +97,7 @@ def _is_tensor(given: list[Any]) -> bool:
 
 
 def _has_attributes(given: list[Any]) -> bool:
-    """Not among them: what copies elements, or another tensor into this one, when it is set."""
+    """Whether the state has no attribute that copies elements or a tensor when it is set."""
     state = given[-1]
     return type(state) is Dict and not any(key in ("data", "real", "imag") for key in state[::2])
 
@@ -111,7 +111,7 @@ _OTHERS = {
     f"torch._utils._rebuild_{kind}"
     for kind in ("parameter", "sparse_tensor", "nested_tensor", "meta_tensor_no_storage")
 }
-# Not among them: what copies tensors to other devices or types.
+# Functions that copy tensors to other devices or types are left out.
 _FITS: dict[str, Callable[[list[Any]], bool]] = {
     "collections.OrderedDict": lambda given: not given,
     "_codecs.encode": lambda given: _are(given[:1], str) and given[1:] == ["latin1"],

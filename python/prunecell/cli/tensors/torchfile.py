@@ -26,7 +26,7 @@ Place = tuple[Any, ...]
 
 
 class TorchSource:
-    """A state_dict, or dictionaries and lists with tensors somewhere in them."""
+    """A state_dict, or nested dictionaries and lists with tensors in them."""
 
     kind = "torch"
 
@@ -50,7 +50,7 @@ class TorchSource:
         return Stored(stored.dtype, stored.shape, stored.bits.copy())
 
     def close(self) -> None:
-        """Lets go of the file's memory."""
+        """Releases the file's memory."""
         self.content = self._values = None  # type: ignore[assignment]
 
     def _walk(self, value: Any, place: Place) -> None:
@@ -89,7 +89,7 @@ class TorchSource:
             raise CommandError(f"{self._path}: two tensors are named {name!r}")
         dtype = str(value.dtype).removeprefix("torch.")
         nbytes = value.numel() * value.element_size()
-        # One piece of memory may be many tensors, and a stride of 0 makes any number of elements.
+        # Many tensors may share their memory, and a stride of 0 makes any number of elements.
         self._bytes_left -= nbytes
         if self._bytes_left < 0:
             most = f"at most {MAX_REPEATED} bytes of tensors for each byte of the file"
@@ -105,7 +105,7 @@ class TorchSource:
 
 
 class TorchSink:
-    """Collects tensors and saves them in the end: as they were nested, or by name."""
+    """Collects tensors and saves them in the end, nested as in the input or by name."""
 
     def __init__(self, file: IO[bytes], source: TorchSource | None) -> None:
         self._file = file
@@ -113,11 +113,11 @@ class TorchSink:
         self._tensors: dict[str, Any] = {}
 
     def add(self, name: str, tensor: Stored) -> None:
-        """Takes one tensor."""
+        """Adds one tensor."""
         self._tensors[name] = tensor.torch()
 
     def add_alias(self, name: str, of: str) -> bool:
-        """Ties a second name to a tensor that was taken."""
+        """Ties a second name to an added tensor."""
         self._tensors[name] = self._tensors[of]
         return True
 
@@ -135,7 +135,7 @@ def _joined(place: Place) -> str:
 
 
 def _rebuilt(value: Any, place: Place, tensors: dict[Place, Any]) -> Any:
-    """The content with other tensors; places that have none are left out."""
+    """The content with new tensors, without the places that have none."""
     if isinstance(value, dict):
         kept = {
             key: _rebuilt(one, (*place, key), tensors)

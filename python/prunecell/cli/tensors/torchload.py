@@ -1,4 +1,4 @@
-"""What is in a file of torch.save, in whichever of its two forms."""
+"""Loads a file of torch.save, in either of its two forms, after its cost is checked."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _FOREIGN_CLASS = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def load_torch(path: Path) -> Any:
-    """What is in a file, its tensors mapped where it is zipped; nothing in it is run.
+    """The content of a file; tensors of a zipped file are mapped, and no code in it is run.
 
     Raises:
-        CommandError: There is no PyTorch.
-        BadFile: It is damaged, or holds other things than tensors, words and numbers.
+        CommandError: PyTorch is not installed.
+        BadFile: The file is damaged, or holds more than tensors, text and numbers.
     """
     try:
         torch = require()
@@ -41,19 +41,19 @@ def load_torch(path: Path) -> Any:
         _check_archive(path)
     try:
         (_check_zipped if zipped else _check_old)(path)
-        # mmap: the values of a zipped file are read when they are looked at.
+        # mmap=True reads the values of a zipped file on access.
         if zipped:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_maps(path))
         with _Bounded(open_regular(path)) as file:
             return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # whatever the unpickler of a damaged file may raise
+    except Exception as error:  # the unpickler of a damaged file may raise anything
         raise BadFile(f"{path}: {_why(error)}") from None
 
 
 def _check_zipped(path: Path) -> None:
-    """Follows the pickle as torch's own reader of archives finds it: another might find another."""
+    """Checks the pickle that torch's own reader of archives finds: another may find another."""
     import torch
 
     with path.open("rb") as file:
@@ -62,7 +62,7 @@ def _check_zipped(path: Path) -> None:
 
 
 def _check_old(path: Path) -> None:
-    """Follows the five pickles that stand before the values in files of before version 1.6."""
+    """Checks the five pickles before the values in files of torch before version 1.6."""
     with open_regular(path) as file:
         pickles = io.BytesIO(file.read(MAX_PICKLE))
     costs = Costs(path.stat().st_size)
@@ -82,7 +82,7 @@ def _check_old(path: Path) -> None:
 
 
 class _Bounded(BufferedReader):
-    """A file that is asked for no more than it has: to read n bytes, Python makes room for n."""
+    """A file whose reads are cut to its size: Python allocates all bytes that a read asks for."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
@@ -90,13 +90,13 @@ class _Bounded(BufferedReader):
 
 
 def _check_archive(path: Path) -> None:
-    """Torch stores: a member that is larger than the archive was deflated to take our memory."""
+    """Refuses members larger than the archive: torch does not compress."""
     with reading(path, "an intact torch file"), zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.file_size > member.compress_size:
                 what = "members that are stored, as torch does"
                 raise bad_file(path, None, what, said(f"{member.filename!r} deflated"))
-            # Torch takes names for one that differ in upper and lower case.
+            # torch takes names that differ only in case for the same.
             is_pickle = member.filename.lower().endswith("data.pkl")
             if is_pickle and member.file_size > MAX_PICKLE:
                 what = f"a pickle of at most {MAX_PICKLE} bytes"
@@ -104,7 +104,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _maps(path: Path) -> bool:
-    """Whether torch can map a file of this name: it takes UTF-8 alone, and opens any."""
+    """Whether torch can map a file of this name, which must be UTF-8 for that."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -119,7 +119,7 @@ def _why(error: Exception) -> str:
     found = _FOREIGN_CLASS.search(text)
     if found:
         return foreign(found[1])
-    if "Weights only" in text:  # a page of advice on other ways to call torch
+    if "Weights only" in text:  # torch's text is a page of advice on other calls
         text = "not a pickle of tensors"
     first = text.strip().split("\n")[0].split(". ")[0] or type(error).__name__
     return f"expected an intact torch file: {first[:MAX_SHOWN_CHARS]}"

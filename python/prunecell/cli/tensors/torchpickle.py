@@ -1,9 +1,9 @@
-"""What torch's restricted unpickler would do for a pickle, added up before it does it.
+"""The cost of a pickle in torch's restricted unpickler, added up before that runs.
 
-The unpickler runs nothing foreign, but takes the time and the memory that a pickle asks for. To
-hash a tuple, for one, is to visit its items wherever they are referred to: 60 tuples, each of the
-one before it twice, make 2**60 visits. Here the instructions are followed with a node in the place
-of each value, and what torch visits whole is counted: keys, arguments and states.
+The unpickler runs nothing foreign, but takes the time and the memory that a pickle asks for.
+Hashing a tuple, for example, visits its items at every reference: 60 tuples, each holding the one
+before it twice, make 2**60 visits. Here the instructions are followed with a node in the place of
+each value, and the values that torch visits whole are counted: keys, arguments and states.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from prunecell.limits import (
     MAX_REPEATED,
 )
 
-_CHARS = 16  # of a text that count as one visit
-_MET = 8  # keys of one hash that a table compares in the time of one visit
+_CHARS = 16  # characters of a text that count as one visit
+_MET = 8  # keys of equal hash that a table compares in the time of one visit
 
 
 class Costs:
-    """Follows the pickles of a file of `size` bytes, and raises when they cost too much."""
+    """The cost of the pickles of a file of `size` bytes, which raises when it is too high."""
 
     def __init__(self, size: int) -> None:
         self._steps_left, self._visits_left = MAX_PICKLE_STEPS, MAX_PICKLE_VISITS
         self._elements_left = MAX_REPEATED * size + FREE_BYTES
-        self._unspread = 0  # keys of hashes that anybody can choose
+        self._unspread = 0  # keys whose hash a file can choose
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
 
     def follow(self, pickle: IO[bytes]) -> Any:
-        """The node of what the next pickle makes; the file then stands behind it.
+        """The node of the next pickle's value; leaves the file behind the pickle.
 
         Raises:
-            UnfitPickleError: It asks for more time or memory than a file of tensors needs.
-            Exception: No pickle, or none that torch would read.
+            UnfitPickleError: The pickle asks for more time or memory than a file of tensors needs.
+            Exception: There is no pickle, or torch would not read it.
         """
         self._stack, self._marked, self._memo = [], [], {}
         for code, value, _ in pickletools.genops(pickle):
@@ -66,7 +66,7 @@ class Costs:
         return self._stack.pop()
 
     def visit(self, node: Any, depth: int = 0) -> None:
-        """Counts everything in it, wherever it is referred to."""
+        """Counts all values in a node, at each reference."""
         self._count(1 + len(node) // _CHARS if isinstance(node, str) else 1)
         if isinstance(node, list):
             if depth == MAX_NESTING:  # hash() of deeper tuples may overflow the C stack
@@ -78,7 +78,7 @@ class Costs:
                 self.visit(one, depth + 1)
 
     def visit_keys(self, keys: list[Any]) -> None:
-        """As `visit`; a key whose hash can be chosen may be compared with every such key before."""
+        """Counts keys as `visit` does, and the comparisons of keys whose hash a file can choose."""
         for key in keys:
             before = self._visits_left
             self.visit(key)

@@ -1,1 +1,1 @@
-"""What is shown of weights and of training runs: text for terminals, one HTML page."""
+"""The HTML page of a report."""

@@ -18,16 +18,16 @@ from prunecell.cli.lab.html.svg import (
 )
 from prunecell.cli.lab.weights import Histograms
 
-# In units of the viewBox; with these a plot is legible from 320 px to 700 px of width.
+# Sizes in units of the viewBox; a plot is legible from 320 px to 700 px of width.
 WIDTH, HEIGHT = 460, 260
 RIGHT, TOP, BOTTOM = 14, 12, 40
 _LEAST_LEFT = 54
-_CHARACTER = 8  # about the widest digit of a tick's label, in the fonts of the style sheet
+_CHARACTER = 8  # width of the widest digit of a label, about, in the fonts of the style sheet
 _GAP = 8  # between a label and its line
-UPWARDS = 6  # ticks of the upright axis at most
-STYLES = 6  # series styles that the style sheet has, told apart by colour and dashes
-_DOT, _WIDE_DOT = 2.6, 7  # radii; the wide one lies behind those of the layers, as its line does
-_MARKERS = 40  # epochs up to which every value gets a dot
+UPWARDS = 6  # largest number of ticks of the vertical axis
+STYLES = 6  # number of series styles in the style sheet, told apart by colour and dashes
+_DOT, _WIDE_DOT = 2.6, 7  # radii; the wide dot lies behind the dots of the layers, as its line does
+_MARKERS = 40  # largest number of epochs with a dot for each value
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Band:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The axes: epochs or weights to the right, `low` to `high`, which `text` writes, upwards."""
+    """The axes: epochs or weights to the right, `low` to `high`, written by `text`, upwards."""
 
     first: float
     last: float
@@ -124,14 +124,14 @@ def line_chart(
 
     Args:
         name: Prefix of the ids in the page.
-        title: What is shown.
-        description: What it comes to, in words.
-        epochs: Their numbers.
+        title: The title of the chart.
+        description: The chart in words.
+        epochs: The numbers of the epochs.
         series: The lines, each with a value per epoch.
         bounds: Lowest and highest value of the axis.
-        shares: Values are shares, shown as percentages.
-        steps: A value holds until the next one.
-        band: Drawn behind the lines.
+        shares: Whether values are shares, shown as percentages.
+        steps: Whether a value holds until the next epoch.
+        band: A band behind the lines.
     """
     frame = _Frame(epochs[0], epochs[-1], *bounds, share_text if shares else number_text)
     parts = [frame.axes(epoch_ticks(epochs[0], epochs[-1], 8), "epoch")]
@@ -146,7 +146,7 @@ def line_chart(
         line = path(points, steps=steps)
         parts.append(tag("path", d=line, class_=f"line s{one.style}"))
         every = len(epochs) <= _MARKERS and not steps and one.style != "all"
-        if every or len(points) == 1:  # a line of one point is none
+        if every or len(points) == 1:  # a line of one point is not visible
             radius = _WIDE_DOT if one.style == "all" else _DOT
             dots = (tag("circle", cx=x, cy=y, r=radius) for x, y in points)
             parts.append(tag("g", *dots, class_=f"dots s{one.style}"))
@@ -170,7 +170,7 @@ def _band(frame: _Frame, epochs: Sequence[int], band: Band, *, steps: bool) -> s
 
 
 def histogram_chart(name: str, title: str, description: str, counts: Histograms) -> str:
-    """Weights before as an area, those kept as bars."""
+    """The weights before training as an area, the kept weights as bars."""
     bins = len(counts.before)
     high = max(*counts.before, *counts.after, 1)
     frame = _Frame(-counts.limit, counts.limit, 0, high * 1.05, number_text)
@@ -198,7 +198,7 @@ def histogram_chart(name: str, title: str, description: str, counts: Histograms)
 
 
 def share_bar(share: float, mark: float | None) -> str:
-    """A bar of a share of its width, for a table cell that says the number beside it."""
+    """A bar of a share of its width, for a table cell with the number beside it."""
     parts = [
         tag("rect", width=100, height=10, rx=2, class_="track"),
         tag("rect", width=100 * min(max(share, 0), 1), height=10, rx=2, class_="fill"),

@@ -1,4 +1,4 @@
-"""The parts that sections of a report are made of: tables, figures, legends."""
+"""Tables, figures and legends of a report."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def table(
     *,
     bars: int | None = None,
 ) -> str:
-    """A table of cells that are markup; the first column is that of the names.
+    """A table of cells that are markup; the first column holds names.
 
-    One with bars is made of blocks on a phone: each row's name, and below it the cells with the
-    names of their columns.
+    A table with bars turns into blocks on a phone: the name of each row, and below it the cells
+    with the names of their columns.
 
     Args:
-        caption: What it shows.
+        caption: The caption.
         header: Names of the columns.
-        rows: As many cells as columns.
+        rows: Rows with a cell for each column.
         totals: Rows below a line.
-        bars: The number of a column that holds bars.
+        bars: The number of the column that holds bars.
     """
 
     def row(cells: Sequence[str]) -> str:
@@ -64,7 +64,7 @@ def figure(title: str, drawing: str, key: str, values: str) -> str:
 
 
 def legend(lines: Sequence[Series], areas: Sequence[tuple[str, str]] = ()) -> str:
-    """What the styles of a chart stand for; areas are pairs of style and label."""
+    """The legend of a chart; areas are pairs of style and label."""
     entries = [(_LINE, f"line s{one.style}", one.label) for one in lines]
     entries += [(_BLOCK, style, label) for style, label in areas]
     if len(entries) < 2:

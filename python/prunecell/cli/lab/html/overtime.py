@@ -10,12 +10,13 @@ from prunecell.cli.lab.html.markup import figure, legend, table
 from prunecell.cli.lab.html.svg import axis_end
 from prunecell.cli.lab.run import Epoch, best_accuracy
 from prunecell.cli.terminal import share_text
+from prunecell.shown import short_list
 
-_ALIKE = 0.005  # lines that are nowhere further apart than this share cannot be told apart
+_ALIKE = 0.005  # largest distance, as a share, of lines that cannot be told apart
 
 
 def charts(epochs: Sequence[Epoch]) -> list[str]:
-    """All of them; those of the pruning only where something is pruned."""
+    """The charts over all epochs; those of pruning only where a cell is pruned."""
     figures = [_accuracy(epochs), _loss(epochs)]
     if epochs[-1].cells:
         figures = [
@@ -73,7 +74,7 @@ def _per_cell(epochs: Sequence[Epoch], what: str, title: str, *, steps: bool) ->
     names = list(epochs[-1].cells)
     series, band = _series({n: [getattr(e.cells[n], what) for e in epochs] for n in names})
     if what == "sparsity" and len(names) > 1:
-        # First, so that it lies behind the layers.
+        # It comes first, so that it lies behind the layers.
         series.insert(0, Series("all layers", "all", [epoch.sparsity for epoch in epochs]))
     ends = [f"{one.label} ends at {share_text(one.values[-1])}" for one in series]
     drawing = line_chart(
@@ -96,7 +97,7 @@ def _per_cell(epochs: Sequence[Epoch], what: str, title: str, *, steps: bool) ->
 
 
 def _series(values: dict[str, list[float]]) -> tuple[list[Series], Band | None]:
-    """A line for each layer, one for layers that look the same; a band where they are too many."""
+    """A line for each layer or group of layers that look the same; a band for too many of them."""
     alike: list[tuple[list[float], list[str]]] = []
     for name, line in values.items():
         for known, names in alike:
@@ -106,7 +107,7 @@ def _series(values: dict[str, list[float]]) -> tuple[list[Series], Band | None]:
         else:
             alike.append((line, [name]))
         if len(alike) > STYLES:
-            break  # a band, however many more there are
+            break  # a band is drawn, however many more there are
     if len(alike) <= STYLES:
         return [Series(_joined(n), style, line) for style, (line, n) in enumerate(alike)], None
     columns = list(zip(*values.values(), strict=True))
@@ -116,6 +117,4 @@ def _series(values: dict[str, list[float]]) -> tuple[list[Series], Band | None]:
 
 
 def _joined(names: Sequence[str]) -> str:
-    return (
-        ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
-    )
+    return short_list(names, 4 if len(names) <= 4 else 2)

@@ -1,4 +1,4 @@
-"""`page`: a run as one HTML page that needs nothing but itself: no network, no script."""
+"""`page`: a run as one HTML page without network or script."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from prunecell.cli.lab.html.markup import figure, legend, table
 from prunecell.cli.lab.html.overtime import charts
 from prunecell.cli.lab.html.svg import tag, words
 from prunecell.cli.lab.run import Run, TensorBytes, best_accuracy
-from prunecell.cli.terminal import bytes_text, count_text, factor_text, share_text
+from prunecell.cli.terminal import bytes_text, count_text, factor_text, shape_text, share_text
 
 _MOST_HISTOGRAMS = 60
 
 
 def page(run: Run, title: str | None = None) -> str:
-    """The whole document, under another title than the run's where one is given."""
+    """The whole document; `title` replaces the title of the run, unless it is None."""
     run = replace(run, title=title or run.title)
     style = files("prunecell.cli.lab.html").joinpath("style.css").read_text(encoding="utf-8")
     head = tag(
@@ -135,7 +135,7 @@ def _bytes(run: Run) -> str:
         return ""
     rows = []
     for one in run.bytes:
-        shape = "x".join(map(str, one.shape)) or "-"
+        shape = shape_text(one.shape)
         rows.append([words(one.name), *_byte_cells([one]), words(one.dtype), shape])
     header = [
         "tensor",

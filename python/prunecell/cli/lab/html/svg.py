@@ -9,7 +9,7 @@ from html import escape
 
 
 def tag(name: str, *children: str, **attributes: object) -> str:
-    """An element. Children are markup already; attribute names may end in "_", "_" becomes "-"."""
+    """An element. Children are markup; attribute names may end in "_", and "_" becomes "-"."""
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_short(value))}"'
         for key, value in attributes.items()
@@ -28,7 +28,7 @@ def _short(value: object) -> str:
 
 
 def path(points: Sequence[tuple[float, float]], *, steps: bool = False) -> str:
-    """The `d` of a line through points; with steps a value holds until the next point."""
+    """The `d` of a line through points; with `steps` a value holds until the next point."""
     parts = []
     for index, (x, y) in enumerate(points):
         if steps and index:
@@ -39,10 +39,10 @@ def path(points: Sequence[tuple[float, float]], *, steps: bool = False) -> str:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers from `low` to `high`, `most` of them at most, about evenly many."""
+    """At most `most` round numbers from `low` to `high`, at equal distances."""
     span = high - low
     rough = span / max(most - 1, 1)
-    if not sys.float_info.min <= rough <= sys.float_info.max:  # none, or no power of ten for it
+    if not sys.float_info.min <= rough <= sys.float_info.max:  # zero, or no power of ten is near
         return [low]
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10, 20) if power * factor >= rough * 0.999)
@@ -54,7 +54,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def axis_end(highest: float, most: int) -> float:
     """The first tick not below `highest` of an axis from 0 that has `most` ticks at most."""
     shown = ticks(0, highest, most)
-    if len(shown) < 2:  # no span that has ticks
+    if len(shown) < 2:  # the span has no ticks
         return highest or 1.0
     end = shown[1] * math.ceil(highest / shown[1] - 1e-9)
     return end if math.isfinite(end) else highest
@@ -74,7 +74,7 @@ def epoch_ticks(first: int, last: int, most: int) -> list[int]:
 
 
 def number_text(value: float) -> str:
-    """A number on an axis."""
+    """The label of a number on an axis."""
     if value == 0:
         return "0"
     if abs(value) >= 1e4:
@@ -83,5 +83,5 @@ def number_text(value: float) -> str:
 
 
 def share_text(value: float) -> str:
-    """A share on an axis."""
+    """The label of a share on an axis."""
     return f"{value * 100:.4g} %"
