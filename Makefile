@@ -21,7 +21,7 @@ test-python: .venv/test/ready
 	.venv/test/bin/python -m pytest
 
 test-native: .venv/test/ready
-	.ci/test-native release serial sanitize aarch64 simt simt-sanitize simt-thread
+	.ci/test-native release serial sanitize thread aarch64 simt simt-sanitize simt-thread
 
 lint: .venv/test/ready
 	.venv/test/bin/ruff check .
