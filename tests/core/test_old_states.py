@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import old_states
+import prunecell
 import pytest
 from old_states import EXPECTED, FOLDER, described
 from prunecell import PruneCell
@@ -67,3 +68,12 @@ def test_a_pickled_cell_loads(name: str) -> None:
     cell.initialize()
     cell.update(64)
     assert cell.initialized
+
+
+def test_a_pickled_cell_of_a_newer_release_is_refused() -> None:
+    cell = PruneCell()
+    state = cell.__getstate__()
+    assert next(iter(state)) == "format"
+    words = "expected 1 or 2, which this release reads, got 3; a newer prunecell wrote it"
+    with pytest.raises(prunecell.InvalidArgument, match=rf"pickled PruneCell\['format'\]: {words}"):
+        PruneCell.__new__(PruneCell).__setstate__({"format": 3})

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
 from prunecell.keys import Keys
-from prunecell.parameters import FILLERS, MODES, TIES
+
 from prunecell.torch.enforce import alike
 from prunecell.torch.outgoing import mask_outgoing
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 Rows = NDArray[np.uint8]
 
 _FORMAT = 1
+# Words by their numbers.
+MODES = ("Identity", "Static", "Gradual")
+FILLERS = ("None", "Random", "IterNonStruct")
+TIES = ("prune", "keep")
 # The int64 values of prune_state in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
 _FIELDS = {
     "format": "i",
