@@ -84,6 +84,21 @@ def test_a_fresh_attached_model_takes_over_everything(filler: str, in_place: boo
     assert torch.equal(net(inputs), fresh(inputs))
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("options", [{}, {"assign": True}], ids=str)
+def test_a_state_that_was_filled_in_place_loads(in_place: bool, options: Any) -> None:
+    """As distributed checkpoints do: the weights of the state_dict are those of the model."""
+    net, model = trained(in_place=in_place)
+    saved = clones(net.state_dict())
+    fresh, second = trained(updates=0, in_place=in_place)
+    state = fresh.state_dict()
+    for key, value in state.items():
+        value.copy_(saved[key])
+    fresh.load_state_dict(state, **options)
+    assert_equal(fresh.state_dict(), saved)
+    assert repr(second.figures()) == repr(model.figures())
+
+
 def test_the_dense_state_loads_strictly_into_an_unpruned_model() -> None:
     net, _ = trained(in_place=False)
     plain = network()
