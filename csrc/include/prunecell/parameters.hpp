@@ -48,13 +48,14 @@ struct Word {
 template <class Value>
 inline constexpr auto words = std::array<Word<Value>, 0>{};
 template <>
-inline constexpr auto words<Mode> =
-    std::array{Word{Mode::identity, "Identity"}, Word{Mode::fixed, "Static"}, Word{Mode::gradual, "Gradual"}};
+inline constexpr auto words<Mode> = std::array{Word<Mode>{Mode::identity, "Identity"},
+                                               Word<Mode>{Mode::fixed, "Static"}, Word<Mode>{Mode::gradual, "Gradual"}};
 template <>
-inline constexpr auto words<Filler> = std::array{Word{Filler::none, "None"}, Word{Filler::random, "Random"},
-                                                 Word{Filler::iter_nonstruct, "IterNonStruct"}};
+inline constexpr auto words<Filler> =
+    std::array{Word<Filler>{Filler::none, "None"}, Word<Filler>{Filler::random, "Random"},
+               Word<Filler>{Filler::iter_nonstruct, "IterNonStruct"}};
 template <>
-inline constexpr auto words<Ties> = std::array{Word{Ties::prune, "prune"}, Word{Ties::keep, "keep"}};
+inline constexpr auto words<Ties> = std::array{Word<Ties>{Ties::prune, "prune"}, Word<Ties>{Ties::keep, "keep"}};
 
 /// Members of `Parameters` by what they accept.
 namespace accepted {
