@@ -40,7 +40,8 @@ _KINDS = {
     "flag": "True or False",
 }
 _PARAMETERS = {name: _KINDS[row.kind] for name, row in PARAMETERS.items()}
-_WITHOUT_PARAMETERS = {n: row.default for n, row in PARAMETERS.items() if row.since == "later"}
+LATER_DEFAULTS = {n: row.default for n, row in PARAMETERS.items() if row.since == "later"}
+"""Parameters that states may lack, since they are older."""
 _FLAT = {"format": "an integer", **_PARAMETERS, **_SCHEDULE, **_FIGURES, **_FLAGS}
 _FITS: dict[str, Callable[[Any], bool]] = {
     "a dict": lambda value: isinstance(value, dict),
@@ -66,7 +67,7 @@ def read_state(state: object) -> dict[str, Any]:
     given = cast(dict[str, Any], state)
     present = check_format("state", given)
     _check_values("state", given, _STATE)
-    parameters = _WITHOUT_PARAMETERS | given["parameters"]
+    parameters = LATER_DEFAULTS | given["parameters"]
     _check_values("state['parameters']", parameters, _PARAMETERS)
     _check_known("state['parameters']", parameters, _PARAMETERS)
     tensors = []
@@ -87,7 +88,7 @@ def read_flat(name: str, given: dict[str, Any]) -> dict[str, Any]:
     Raises what `read_state` does, with `name` for what it is.
     """
     check_format(name, given)
-    values = _WITHOUT_PARAMETERS | given
+    values = LATER_DEFAULTS | given
     _check_values(name, values, _FLAT)
     _check_known(name, values, _FLAT)
     return values
@@ -95,7 +96,7 @@ def read_flat(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def read_pickled(state: dict[str, Any]) -> dict[str, Any]:
     """A state of the native core in a pickle of any format, as the core of today reads it."""
-    parameters = _WITHOUT_PARAMETERS | state["parameters"]
+    parameters = LATER_DEFAULTS | state["parameters"]
     tensors = [_WITHOUT_FLAGS | tensor for tensor in state["tensors"]]
     return state | {"format": FORMAT, "parameters": parameters, "tensors": tensors}
 

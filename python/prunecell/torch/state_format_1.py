@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from prunecell._core import InvalidArgument
+from prunecell.saved_state import LATER_DEFAULTS
 
 # The values in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
 _FIELDS = {
@@ -70,7 +71,7 @@ def decode_format_1(given: Tensor, key: str) -> dict[str, Any]:
         "prune_filler": _FILLERS[out["prune_filler"]],
         "ties": _TIES[out["ties"]],
     }
-    return out | flags | words
+    return LATER_DEFAULTS | out | flags | words
 
 
 def _value(number: int, kind: str) -> Any:
