@@ -17,14 +17,14 @@ from prunecell.torch.shards import hold_back
 
 
 def watch(net: Any) -> None:
-    """From now on loads into a model are checked before they change anything."""
+    """Has loads into a model checked before they change anything."""
     watch_part(net)
     if _mask_loaded not in _hooks_in(net._load_state_dict_post_hooks):
         net.register_load_state_dict_post_hook(_mask_loaded)
 
 
 def watch_part(module: Any) -> None:
-    """The same for loads into a module of a model."""
+    """Has loads into a module of a model checked alike."""
     hooks = module._load_state_dict_pre_hooks
     if _check_load not in _hooks_in(hooks):
         module.register_load_state_dict_pre_hook(_check_load)
