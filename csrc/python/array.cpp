@@ -3,11 +3,13 @@
 #include "errors.hpp"
 
 #include <prunecell/cuda.hpp>
+#include <prunecell/mask.hpp>
 #include <prunecell/error.hpp>
 
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -260,6 +262,13 @@ Context context_of(std::span<const Array> arrays, int threads) {
   context.device = first->view.device;
   context.stream = first->stream;
   return context;
+}
+
+py::array_t<std::uint8_t> saved_rows(std::span<const std::byte> bytes, const Shape& shape) {
+  const auto [rows, columns, row_bytes] = Mask::saved_rows(shape);
+  py::array_t<std::uint8_t> out({rows, row_bytes});
+  std::memcpy(out.mutable_data(), bytes.data(), bytes.size());
+  return out;
 }
 
 py::tuple shape_tuple(std::span<const std::int64_t> shape) {

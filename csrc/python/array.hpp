@@ -50,6 +50,9 @@ Array optional_array_of(py::handle object, const ArgumentName& name, Access acce
 /// Where a call over these arrays runs: on the device of the first one that is there, on its stream.
 Context context_of(std::span<const Array> arrays, int threads);
 
+/// The saved form of a mask: uint8[rows, bytes of a row], see Mask::saved_rows().
+py::array_t<std::uint8_t> saved_rows(std::span<const std::byte> bytes, const Shape& shape);
+
 py::tuple shape_tuple(std::span<const std::int64_t> shape);
 
 }  // namespace prunecell::python

@@ -9,6 +9,7 @@ void bind_cuda(pybind11::module_& module);
 void bind_mask(pybind11::module_& module);
 void bind_ops(pybind11::module_& module);
 void bind_level_search(pybind11::module_& module);
+void bind_parameters(pybind11::module_& module);
 void bind_prune_cell(pybind11::module_& module);
 
 }  // namespace prunecell::python

@@ -72,13 +72,7 @@ Mask from_bool(const py::object& object) {
   return mask;
 }
 
-py::array_t<std::uint8_t> saved(const Mask& mask) {
-  const std::vector<std::byte> bytes = mask.saved();
-  const std::int64_t rows = mask.shape().empty() ? 1 : mask.shape().front();
-  py::array_t<std::uint8_t> out({rows, rows ? std::int64_t(bytes.size()) / rows : 0});
-  std::memcpy(out.mutable_data(), bytes.data(), bytes.size());
-  return out;
-}
+py::array_t<std::uint8_t> saved(const Mask& mask) { return saved_rows(mask.saved(), mask.shape()); }
 
 Mask from_saved(const py::array_t<std::uint8_t, py::array::c_style>& rows, const Shape& shape) {
   return Mask::from_saved(shape, {reinterpret_cast<const std::byte*>(rows.data()), std::size_t(rows.nbytes())});

@@ -4,7 +4,7 @@
 
 #include <prunecell/mask.hpp>
 #include <prunecell/ops.hpp>
-#include <prunecell/schedule.hpp>
+#include <prunecell/parameters.hpp>
 
 #include <pybind11/stl.h>
 
@@ -75,7 +75,7 @@ std::pair<py::list, std::vector<Result>> build(const py::list& weights, const st
                                                const std::string& ties, int threads) {
   if (masks) check_length("masks", masks->size(), weights.size());
   check_length("old", old.size(), weights.size());
-  Parameters given{.filler = parse_filler(filler), .threshold = threshold, .delta = delta, .ties = parse_ties(ties)};
+  Parameters given{.filler = parse<Filler>(filler), .threshold = threshold, .delta = delta, .ties = parse<Ties>(ties)};
   validate(given);
   Batch<RebuildJob> batch(weights.size());
   py::list built;

@@ -2,12 +2,12 @@
 #include "bind.hpp"
 #include "errors.hpp"
 #include "shared_cell.hpp"
+#include "state.hpp"
 
 #include <prunecell/prune_cell.hpp>
 
 #include <pybind11/stl.h>
 
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -78,95 +78,6 @@ std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&
   for (std::size_t c = 0; c < calls.size(); ++c)
     if (calls[c].cell->take_news()) news.push_back(c);
   return news;
-}
-
-py::array_t<std::uint8_t> to_array(const std::vector<std::byte>& bytes, const Shape& shape) {
-  const std::int64_t rows = shape.empty() ? 1 : shape.front();
-  py::array_t<std::uint8_t> out({rows, rows ? std::int64_t(bytes.size()) / rows : 0});
-  std::memcpy(out.mutable_data(), bytes.data(), bytes.size());
-  return out;
-}
-
-py::dict save(const SharedCell& shared) {
-  const CellState state = shared.work([](PruneCell& cell) {
-    cell.wait();
-    return cell.save();
-  });
-  const Parameters& p = state.parameters;
-  py::dict parameters, out;
-  parameters["prune_mode"] = name(p.mode);
-  parameters["prune_filler"] = name(p.filler);
-  parameters["threshold"] = p.threshold;
-  parameters["delta"] = p.delta;
-  parameters["start"] = p.start;
-  parameters["stepsize"] = p.stepsize;
-  parameters["gamma"] = p.gamma;
-  parameters["in_place"] = p.in_place;
-  parameters["seed"] = p.seed;
-  parameters["ties"] = name(p.ties);
-  py::list tensors;
-  for (const CellState::Tensor& tensor : state.tensors) {
-    py::dict one;
-    one["shape"] = shape_tuple(tensor.shape);
-    one["zeros"] = tensor.figures.zeros;
-    one["level"] = tensor.figures.level;
-    one["asked"] = tensor.figures.asked;
-    one["tied"] = tensor.figures.tied;
-    one["initialized"] = tensor.initialized;
-    one["mask"] = tensor.mask.empty() ? py::object(py::none()) : to_array(tensor.mask, tensor.shape);
-    tensors.append(one);
-  }
-  out["format"] = state.format;
-  out["parameters"] = parameters;
-  out["current"] = state.current;
-  out["rises"] = state.rises;
-  out["counter"] = state.counter;
-  out["tensors"] = tensors;
-  return out;
-}
-
-/// States from before there was a choice of `ties` lack it, and `tied`.
-Parameters parameters_of(const py::dict& given) {
-  return {.mode = parse_mode(given["prune_mode"].cast<std::string>()),
-          .filler = parse_filler(given["prune_filler"].cast<std::string>()),
-          .threshold = given["threshold"].cast<double>(),
-          .delta = given["delta"].cast<double>(),
-          .start = given["start"].cast<double>(),
-          .stepsize = given["stepsize"].cast<std::int64_t>(),
-          .gamma = given["gamma"].cast<double>(),
-          .in_place = given["in_place"].cast<bool>(),
-          .seed = given["seed"].cast<std::uint64_t>(),
-          .ties = given.contains("ties") ? parse_ties(given["ties"].cast<std::string>()) : Ties::prune};
-}
-
-CellState state_of(const py::dict& given) {
-  try {
-    CellState state{.format = given["format"].cast<std::int64_t>(),
-                    .parameters = parameters_of(given["parameters"]),
-                    .current = given["current"].cast<float>(),
-                    .rises = given["rises"].cast<std::int64_t>(),
-                    .counter = given["counter"].cast<std::int64_t>()};
-    for (const py::handle entry : given["tensors"]) {
-      const auto one = entry.cast<py::dict>();
-      CellState::Tensor tensor{.shape = one["shape"].cast<Shape>(), .figures = {}, .mask = {}};
-      tensor.figures.zeros = one["zeros"].cast<std::int64_t>();
-      tensor.figures.level = one["level"].cast<std::int64_t>();
-      tensor.figures.asked = one["asked"].cast<float>();
-      tensor.figures.tied = one.contains("tied") && one["tied"].cast<bool>();
-      tensor.initialized = one["initialized"].cast<bool>();
-      if (!one["mask"].is_none()) {
-        const auto rows = one["mask"].cast<py::array_t<std::uint8_t, py::array::c_style>>();
-        const auto* bytes = reinterpret_cast<const std::byte*>(rows.data());
-        tensor.mask.assign(bytes, bytes + rows.nbytes());
-      }
-      state.tensors.push_back(std::move(tensor));
-    }
-    return state;
-  } catch (const py::error_already_set& error) {
-    throw InvalidArgument(std::string("state: not one that state_dict gave: ") + error.what());
-  } catch (const py::cast_error& error) {
-    throw InvalidArgument(std::string("state: a value has another type than state_dict gave: ") + error.what());
-  }
 }
 
 /// A property that is read at once.
@@ -248,7 +159,13 @@ void bind_prune_cell(py::module_& module) {
             return shared.ask([=](const PruneCell& cell) { return cell.mask(tensor); });
           },
           py::arg("tensor"), py::return_value_policy::reference_internal)
-      .def("save", &save)
+      .def("save",
+           [](const SharedCell& shared) {
+             return to_dict(shared.work([](PruneCell& cell) {
+               cell.wait();
+               return cell.save();
+             }));
+           })
       .def(
           "load",
           [](const SharedCell& shared, const py::dict& given, bool keep) {

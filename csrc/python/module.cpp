@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
   bind_mask(module);  // before the functions whose signatures name the class
   bind_ops(module);
   bind_level_search(module);
+  bind_parameters(module);
   bind_prune_cell(module);
   bind_cuda(module);
 }

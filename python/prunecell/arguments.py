@@ -8,11 +8,12 @@ from __future__ import annotations
 import difflib
 import numbers
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from prunecell._core import InvalidArgument, InvalidType
-from prunecell.parameters import LEGAL, QUANT_MODES, UNUSED, Parameters
+from prunecell.parameters import LEGAL, PARAMETERS, QUANT_MODES, Parameters
 
 
 def _wrong_type(name: str, expected: str, value: object) -> InvalidType:
@@ -50,6 +51,22 @@ def _word(name: str, value: object) -> str:
     raise _wrong_type(name, "a word", value)
 
 
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _wrong_type(name, "True or False", value)
+
+
+_READERS: dict[str, Callable[[str, object], Any]] = {
+    "word": _word,
+    "share": _number,
+    "step": _number,
+    "count": partial(_bounded, bits=63),
+    "seed": partial(_bounded, bits=64),
+    "flag": _flag,
+}
+
+
 def parse(given: Mapping[str, Any]) -> Parameters:
     """Typed parameters from keywords.
 
@@ -62,22 +79,9 @@ def parse(given: Mapping[str, Any]) -> Parameters:
             near = difflib.get_close_matches(name, LEGAL, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InvalidType(f"unknown parameter {name!r}{hint} Known: {', '.join(LEGAL)}")
-    values = Parameters().as_dict() | {k: v for k, v in given.items() if k not in UNUSED}
     _check_unused(given)
-    if not isinstance(values["in_place"], bool):
-        raise _wrong_type("in_place", "True or False", values["in_place"])
-    return Parameters(
-        prune_mode=_word("prune_mode", values["prune_mode"]),
-        prune_filler=_word("prune_filler", values["prune_filler"]),
-        threshold=_number("threshold", values["threshold"]),
-        delta=_number("delta", values["delta"]),
-        start=_number("start", values["start"]),
-        stepsize=_bounded("stepsize", values["stepsize"], 63),
-        gamma=_number("gamma", values["gamma"]),
-        in_place=values["in_place"],
-        seed=_bounded("seed", values["seed"], 64),
-        ties=_word("ties", values["ties"]),
-    )
+    read = {n: _READERS[one.kind](n, given[n]) for n, one in PARAMETERS.items() if n in given}
+    return Parameters(**read)
 
 
 def parse_rule(filler: object, threshold: object, delta: object, seed: object) -> dict[str, Any]:

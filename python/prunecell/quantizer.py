@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,14 +12,13 @@ from prunecell._core import Figures, InvalidType, Mask, WrongState
 from prunecell.arguments import parse, parse_batch_size, parse_index
 from prunecell.dying import known_updates, warn_of_dead
 from prunecell.ops import empty_twin
-from prunecell.parameters import UNUSED, Keywords, Parameters
-from prunecell.saved_state import check_state
+from prunecell.parameters import UNUSED, Attributes, Keywords
+from prunecell.saved_state import FORMAT, check_format, read_pickled, read_state
 from prunecell.warning import warn
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-T = TypeVar("T")
 Array = Any
 CellArrays = tuple[Array, Array, Array]
 """Weights, their gradient or None, and the buffer of pruned weights or None."""
@@ -44,28 +43,7 @@ class TensorSource(Protocol):
         """The weights, or the buffer of pruned weights, have been written."""
 
 
-class _Parameter(Generic[T]):
-    """A parameter of the cell as an attribute."""
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, cell: None, _owner: type) -> _Parameter[T]: ...
-    @overload
-    def __get__(self, cell: PruneCell, _owner: type) -> T: ...
-    def __get__(self, cell: PruneCell | None, _owner: type) -> _Parameter[T] | T:
-        if cell is None:
-            return self
-        unused = self._name in UNUSED
-        value: Any = cell._unused[self._name] if unused else getattr(cell._parameters, self._name)
-        return cast(T, value)
-
-    def __set__(self, _cell: PruneCell, _value: object) -> None:
-        raise AttributeError(f"{self._name}: the parameters of a cell are fixed when it is made")
-
-
-class PruneCell:
+class PruneCell(Attributes):
     """Prunes weights by a schedule and keeps them pruned.
 
     Args:
@@ -110,19 +88,6 @@ class PruneCell:
     >>> cell.figures(0)
     Figures(asked=0.3, reached=0.4, zeros=4 of 10, level=334, overshoot=0.1)
     """
-
-    prune_mode: _Parameter[str] = _Parameter[str]()
-    prune_filler: _Parameter[str] = _Parameter[str]()
-    threshold: _Parameter[float] = _Parameter[float]()
-    delta: _Parameter[float] = _Parameter[float]()
-    start: _Parameter[float] = _Parameter[float]()
-    stepsize: _Parameter[int] = _Parameter[int]()
-    gamma: _Parameter[float] = _Parameter[float]()
-    in_place: _Parameter[bool] = _Parameter[bool]()
-    seed: _Parameter[int] = _Parameter[int]()
-    ties: _Parameter[str] = _Parameter[str]()
-    quant_mode: _Parameter[str | None] = _Parameter["str | None"]()
-    range: _Parameter[int | None] = _Parameter["int | None"]()
 
     def __init__(self, **parameters: Unpack[Keywords]) -> None:
         self._parameters = parse(parameters)
@@ -298,7 +263,7 @@ class PruneCell:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
+        """Format, parameters, schedule, figures and masks, by name (docs/formats.md)."""
         if not self._core.initialized:
             raise WrongState("state_dict: the cell is not initialized, call initialize first")
         return self._save()
@@ -313,17 +278,19 @@ class PruneCell:
         """Continues from a state, bit for bit.
 
         Args:
-            state: What `state_dict` gave, of a cell with tensors of the same shapes.
+            state: What `state_dict` gave, here or in an earlier release, of a cell with tensors of
+                the same shapes.
             keep_parameters: Keep this cell's parameters where they differ, and continue from the
                 saved threshold.
 
         Raises:
-            InvalidArgument: Other parameters (each is named), other shapes, a mask that does not
-                fit its count, a tensor that is not initialized. Nothing is changed.
+            InvalidArgument: Another format than this release reads, other parameters (each is
+                named), other shapes, a mask that does not fit its count, a tensor that is not
+                initialized. Nothing is changed.
         """
-        check_state(state)
+        read = read_state(state)
         arrays = self._arrays()  # before anything changes: it raises where a model is compressed
-        self._load(state, keep_parameters)
+        self._load(read, keep_parameters)
         self._enforce(arrays)
 
     def _load(self, state: dict[str, Any], keep_parameters: bool) -> None:
@@ -346,23 +313,24 @@ class PruneCell:
             (self._core.shape(t), self._core.name(t)) for t in range(self._core.tensor_count)
         ]
         state["_core"] = (tensors, self._core.save())
-        return state
+        return {"format": FORMAT} | state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = {"format": 1} | state  # the first pickles do not say it
+        check_format("pickled PruneCell", state)
+        del state["format"]
         later = {"_custom": set(), "_told": set(), "_changes": 0}  # than the first pickles
         self.__dict__.update(later | state)
         tensors, saved = state["_core"]
         self._core = _core.PruneCell(self._parameters.as_dict())
         for shape, name in tensors:
             self._core.add_tensor(shape, name)
-        self._core.load(saved)
+        self._core.load(read_pickled(saved))
 
     # The rest
 
     def __repr__(self) -> str:
-        own = self._parameters.as_dict()
-        shown = {k: v for k, v in own.items() if v != getattr(Parameters, k)}
-        text = ", ".join(f"{k}={v!r}" for k, v in shown.items())
+        text = ", ".join(f"{k}={v!r}" for k, v in self._parameters.changed().items())
         if not self._core.initialized:
             return f"PruneCell({text}) not initialized"
         figures = [self.figures(t) for t in range(self._core.tensor_count)]

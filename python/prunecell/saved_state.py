@@ -1,47 +1,48 @@
-"""What `PruneCell.state_dict` gives, value by value."""
+"""What `PruneCell.state_dict` gives: a mapping by names whose format is read before all else.
+
+Format 2 is written. Format 1 is read for ever; it lacks what was saved only later.
+"""
 
 from __future__ import annotations
 
 import operator
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from prunecell._core import InvalidArgument, InvalidType
+from prunecell.parameters import PARAMETERS
 
-# The values of a state by their types; the native core checks their ranges, shapes and masks.
-_STATE = {
-    "format": "an integer",
-    "current": "a number",
-    "rises": "an integer",
-    "counter": "an integer",
-    "parameters": "a dict",
-    "tensors": "a list",
-}
-_PARAMETERS = {
-    "prune_mode": "a word",
-    "prune_filler": "a word",
-    "threshold": "a number",
-    "delta": "a number",
-    "start": "a number",
-    "stepsize": "an integer",
-    "gamma": "a number",
-    "in_place": "True or False",
-    "seed": "an integer from 0 to 2**64 - 1",
-}
-# Those that states from before they were saved lack.
-_LATER_PARAMETERS = {"ties": "a word"}
-_LATER_OF_TENSOR = {"custom": "True or False", "tied": "True or False"}
+FORMAT = 2
+
+# Values by their types; the native core checks their ranges, shapes and masks.
+_SCHEDULE = {"current": "a number", "rises": "an integer", "counter": "an integer"}
+_FIGURES = {"zeros": "an integer", "level": "an integer", "asked": "a number"}
+# Those that states of format 1 may lack, and what they mean then.
+_FLAGS = {"custom": "True or False", "tied": "True or False"}
+_WITHOUT_FLAGS = {"custom": False, "tied": False}
+_STATE = {"format": "an integer", **_SCHEDULE, "parameters": "a dict", "tensors": "a list"}
 _TENSOR = {
     "shape": "a tuple of integers",
-    "zeros": "an integer",
-    "level": "an integer",
-    "asked": "a number",
+    **_FIGURES,
+    **_FLAGS,
     "initialized": "True or False",
     "mask": "integers or None",
 }
+_KINDS = {
+    "word": "a word",
+    "share": "a number",
+    "step": "a number",
+    "count": "an integer",
+    "seed": "an integer from 0 to 2**64 - 1",
+    "flag": "True or False",
+}
+_PARAMETERS = {name: _KINDS[row.kind] for name, row in PARAMETERS.items()}
+LATER_DEFAULTS = {n: row.default for n, row in PARAMETERS.items() if row.since == "later"}
+"""Parameters that states may lack, since they are older."""
+_FLAT = {"format": "an integer", **_PARAMETERS, **_SCHEDULE, **_FIGURES, **_FLAGS}
 _FITS: dict[str, Callable[[Any], bool]] = {
     "a dict": lambda value: isinstance(value, dict),
     "a list": lambda value: isinstance(value, list | tuple),
@@ -55,28 +56,76 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def check_state(state: object) -> None:
-    """Refuses by name what has another type than `PruneCell.state_dict` gives."""
+def read_state(state: object) -> dict[str, Any]:
+    """A state of any format that is read, in that of today.
+
+    Raises:
+        InvalidType: A value of another type than `PruneCell.state_dict` gives, by name.
+        InvalidArgument: Another format; a value that lacks or is not known; a tensor without mask.
+    """
     _check_value("state", state, "a dict")
-    checked = cast(dict[str, Any], state)
-    _check_values("state", checked, _STATE)
-    parameters = checked["parameters"]
-    _check_values(
-        "state['parameters']", parameters, _PARAMETERS | _given(parameters, _LATER_PARAMETERS)
-    )
-    for number, tensor in enumerate(checked["tensors"]):
+    given = cast(dict[str, Any], state)
+    present = check_format("state", given)
+    _check_values("state", given, _STATE)
+    parameters = LATER_DEFAULTS | given["parameters"]
+    _check_values("state['parameters']", parameters, _PARAMETERS)
+    _check_known("state['parameters']", parameters, _PARAMETERS)
+    tensors = []
+    for number, tensor in enumerate(given["tensors"]):
         name = f"state['tensors'][{number}]"
         _check_value(name, tensor, "a dict")
-        _check_values(name, tensor, _TENSOR | _given(tensor, _LATER_OF_TENSOR))
-        if not tensor["initialized"]:
+        one = tensor if present == FORMAT else _WITHOUT_FLAGS | tensor
+        _check_values(name, one, _TENSOR)
+        if not one["initialized"]:
             raise InvalidArgument(f"{name}['initialized']: expected True, got False")
+        tensors.append(one)
+    return given | {"format": FORMAT, "parameters": parameters, "tensors": tensors}
 
 
-def _given(values: dict[str, Any], later: dict[str, str]) -> dict[str, str]:
-    return {key: kind for key, kind in later.items() if key in values}
+def read_flat(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The values of a cell and of one of its tensors in one mapping, without shape and mask.
+
+    Raises what `read_state` does, with `name` for what it is.
+    """
+    check_format(name, given)
+    values = LATER_DEFAULTS | given
+    _check_values(name, values, _FLAT)
+    _check_known(name, values, _FLAT)
+    return values
 
 
-def _check_values(name: str, values: dict[str, Any], expected: dict[str, str]) -> None:
+def read_pickled(state: dict[str, Any]) -> dict[str, Any]:
+    """A state of the native core in a pickle of any format, as the core of today reads it."""
+    parameters = LATER_DEFAULTS | state["parameters"]
+    tensors = [_WITHOUT_FLAGS | tensor for tensor in state["tensors"]]
+    return state | {"format": FORMAT, "parameters": parameters, "tensors": tensors}
+
+
+def check_format(name: str, given: Mapping[str, Any]) -> int:
+    """The format of a mapping; raises where this release cannot read it."""
+    name = f"{name}['format']"
+    if "format" not in given:
+        raise InvalidArgument(f"{name}: expected an integer, got none")
+    _check_value(name, given["format"], "an integer")
+    present = operator.index(given["format"])
+    if not 1 <= present <= FORMAT:
+        newer = "; a newer prunecell wrote it" if present > FORMAT else ""
+        raise InvalidArgument(
+            f"{name}: expected 1 or {FORMAT}, which this release reads, got {present}{newer}"
+        )
+    return present
+
+
+def _check_known(name: str, values: Mapping[str, Any], expected: dict[str, str]) -> None:
+    for key in values:
+        if key not in expected:
+            raise InvalidArgument(
+                f"{name}[{key!r}]: expected {', '.join(expected)} alone; a newer prunecell may "
+                "have written it"
+            )
+
+
+def _check_values(name: str, values: Mapping[str, Any], expected: dict[str, str]) -> None:
     for key, kind in expected.items():
         if key not in values:
             raise InvalidArgument(f"{name}[{key!r}]: expected {kind}, got none")

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from prunecell import config
 from prunecell.config import prune_parameters
-from prunecell.config.parameters import FILLERS, MODES, PARAMETERS, QUANT_MODES, TIES
+from prunecell.config.parameters import PARAMETERS
+from prunecell.parameters import PARAMETERS as TABLE
+from prunecell.parameters import QUANT_MODES
 
 Ini = Callable[..., config.IniFile]
 Fault = Callable[..., config.ConfigError]
@@ -166,5 +168,5 @@ def test_the_documentation_names_every_key_and_word() -> None:
         default = parameter.default or "[0-]"
         row = rf"\| `QWeight\.{parameter.ini}` \| `{parameter.python}` \| `?{default}`? \|"
         assert re.search(row, text), parameter.ini
-    for word in (*MODES, *FILLERS, *TIES, *QUANT_MODES):
+    for word in (*QUANT_MODES, *(word for row in TABLE.values() for word in row.words)):
         assert f"`{word}`" in text

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+import prunecell
 import pytest
-from prunecell.parameters import FILLERS, LEGAL, MODES, QUANT_MODES, TIES, Keywords, Parameters
+from prunecell import PruneCell
+from prunecell.parameters import LEGAL, PARAMETERS, QUANT_MODES, Attributes, Keywords
 
 PROGRAM = """
 from prunecell import PruneCell
@@ -27,18 +32,53 @@ WRONG = {
 }
 
 
+TYPES = {"share": float, "step": float, "count": int, "seed": int, "flag": bool}
+
+
+def annotations(thing: type) -> dict[str, str]:
+    """Those of a class as the source says them: some are for type checkers alone."""
+    (node,) = ast.parse(inspect.getsource(thing)).body
+    return {
+        one.target.id: ast.unparse(one.annotation)
+        for one in ast.walk(node)
+        if isinstance(one, ast.AnnAssign) and not one.target.id.startswith("_")
+    }
+
+
 def test_they_are_the_parameters() -> None:
     hints = get_type_hints(Keywords)
     assert tuple(hints) == LEGAL
-    assert get_args(hints["prune_mode"]) == MODES
-    assert get_args(hints["prune_filler"]) == FILLERS
-    assert get_args(hints["ties"]) == TIES
+    for name, row in PARAMETERS.items():
+        if row.kind == "word":
+            assert get_args(hints[name]) == row.words
+        else:
+            assert hints[name] is TYPES[row.kind]
+            assert type(row.default) is TYPES[row.kind]
     assert get_args(get_args(hints["quant_mode"])[0]) == QUANT_MODES
-    types = get_type_hints(Parameters)
-    words = ("prune_mode", "prune_filler", "ties")
-    assert {n: t for n, t in hints.items() if n in types and n not in words} == {
-        n: t for n, t in types.items() if n not in words
-    }
+
+
+def test_so_are_the_attributes() -> None:
+    types = {name: TYPES.get(row.kind, str).__name__ for name, row in PARAMETERS.items()}
+    assert annotations(Attributes) == types | {"quant_mode": "str | None", "range": "int | None"}
+    for name, row in PARAMETERS.items():
+        assert getattr(PruneCell, name).__doc__ == row.doc
+
+
+def test_the_documentation_of_a_cell_has_each() -> None:
+    arguments = inspect.cleandoc(PruneCell.__doc__).split("Every parameter")[0]
+    documented = re.findall(r"^    (\w+): ", arguments, re.MULTILINE)
+    assert documented == list(LEGAL)
+
+
+@pytest.mark.parametrize("operation", [prunecell.build_mask, prunecell.rebuild_and_apply])
+def test_operations_have_the_defaults_of_the_table(operation: Any) -> None:
+    names = {"filler": "prune_filler", "threshold": "threshold", "delta": "delta", "seed": "seed"}
+    signature = inspect.signature(operation).parameters
+    for own, name in names.items():
+        assert signature[own].default == PARAMETERS[name].operation_default
+    assert [name for name, row in PARAMETERS.items() if row.default != row.operation_default] == [
+        "prune_filler"
+    ]
 
 
 def checked(text: str, folder: Path) -> str:

@@ -202,8 +202,36 @@ def broken_states() -> dict[str, tuple[Any, str]]:
         state["tensors"][0]["mask"] = state["tensors"][0]["mask"][:5]
 
     return {
-        "format": (set_at("format", 99), "state format: expected 1, got 99"),
-        "no format": (lambda state: state.pop("format"), "state"),
+        "a newer format": (
+            set_at("format", 99),
+            r"state\['format'\]: expected 1 or 2, .* got 99; a newer prunecell wrote it$",
+        ),
+        "no such format": (
+            set_at("format", 0),
+            r"expected 1 or 2, which this release reads, got 0$",
+        ),
+        "a word for a format": (
+            set_at("format", "2"),
+            r"state\['format'\]: expected an integer, got '2' of type str",
+        ),
+        "no format": (
+            lambda state: state.pop("format"),
+            r"state\['format'\]: expected an integer, got none",
+        ),
+        "a newer format of another form": (
+            lambda state: (state.clear(), state.update(format=3)),
+            "got 3; a newer prunecell wrote it",
+        ),
+        "a parameter of a newer release": (
+            set_at("parameters", "law", "cubic"),
+            r"state\['parameters'\]\['law'\]: expected prune_mode, .* ties alone; a newer",
+        ),
+        "no custom": (
+            lambda state: state["tensors"][0].pop("custom"),
+            r"state\['tensors'\]\[0\]\['custom'\]: expected True or False, got none",
+        ),
+        "asked": (set_at("tensors", 0, "asked", 1.5), "tensor 0: asked: .* 0 to 1, got 1.5"),
+        "level": (set_at("tensors", 0, "level", -1), "tensor 0: level: .* 0 or more, got -1"),
         "tensors": (lambda state: state["tensors"].append(state["tensors"][0]), "2"),
         "shape": (set_at("tensors", 0, "shape", (50, 6)), r"\(6, 50\), got \(50, 6\)"),
         "a flipped bit": (flip, "zeros"),

@@ -264,16 +264,21 @@ TEST_CASE("a state that does not fit is refused and changes nothing") {
     CHECK(run.kept() == kept);
     CHECK(run.cell.schedule().rises() == 0);
   };
-  refused([](CellState& s) { s.format = 2; });
+  refused([](CellState& s) { s.format = 0; });
+  refused([](CellState& s) { s.format = CellState::current_format + 1; });
   refused([](CellState& s) { s.parameters.gamma = 0.1; });
   refused([](CellState& s) { s.tensors.pop_back(); });
   refused([](CellState& s) { s.tensors[1].shape = {3, 111}; });
   refused([](CellState& s) { s.tensors[1].mask.pop_back(); });
   refused([](CellState& s) { s.tensors[1].mask.clear(); });
   refused([](CellState& s) { s.tensors[1].mask[3] ^= std::byte(1); });
+  refused([](CellState& s) { s.tensors[1].figures.level = -1; });
+  refused([](CellState& s) { s.tensors[1].figures.asked = 1.5f; });
   refused([](CellState& s) { s.current = NAN; });
   refused([](CellState& s) { s.counter = -5; });
-  run.cell.load(good);
+  CellState earlier = good;
+  earlier.format = 1;
+  run.cell.load(earlier);
   CHECK(run.kept() == source.kept());
 
   Trained other({.mode = Mode::gradual, .filler = Filler::iter_nonstruct, .threshold = 0.9}, two_tensors());

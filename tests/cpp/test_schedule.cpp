@@ -3,10 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
-#include <string>
 #include <vector>
 
 namespace {
@@ -15,15 +12,6 @@ using namespace prunecell;
 
 Parameters gradual(double threshold, double start, double gamma, std::int64_t stepsize) {
   return {.mode = Mode::gradual, .threshold = threshold, .start = start, .stepsize = stepsize, .gamma = gamma};
-}
-
-std::string refusal(const Parameters& parameters) {
-  try {
-    validate(parameters);
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST_CASE("surplus samples are carried") {
@@ -119,39 +107,8 @@ TEST_CASE("a schedule resumes where it was saved") {
   CHECK_THROWS_AS(second.resume(0.5f, INT64_MAX, 0), InvalidArgument);
 }
 
-TEST_CASE("a wrong parameter is refused by name, with the value as given") {
-  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-  CHECK(refusal({}) == "");
-  CHECK(refusal({.threshold = 1.5}) == "threshold: expected a number from 0 to 1, got 1.5");
-  CHECK(refusal({.threshold = std::nextafter(1.0, 2.0)}) != "");
-  CHECK(refusal({.start = -0.1}) == "start: expected a number from 0 to 1, got -0.1");
-  CHECK(refusal({.gamma = nan}) == "gamma: expected a number from 0 to 1, got nan");
-  CHECK(refusal({.stepsize = -1}) == "stepsize: expected 0 or more, got -1");
-  for (const double delta : {0.0, -1.0, nan, inf, 1e-46, 1e39}) CHECK(refusal({.delta = delta}).starts_with("delta: "));
-  for (const double delta : {1e-45, 7e-45, 3.4e38}) CHECK(refusal({.delta = delta}) == "");
-  CHECK_THROWS_AS(Schedule({.threshold = 2}), InvalidArgument);
-}
-
-TEST_CASE("modes and fillers are words, in exact case") {
-  for (const Mode mode : {Mode::identity, Mode::fixed, Mode::gradual}) CHECK(parse_mode(name(mode)) == mode);
-  for (const Filler filler : {Filler::none, Filler::random, Filler::iter_nonstruct})
-    CHECK(parse_filler(name(filler)) == filler);
-  CHECK_THROWS_WITH_AS(parse_mode("static"), "prune_mode: expected one of Identity, Static, Gradual, got 'static'",
-                       InvalidArgument);
-  CHECK_THROWS_WITH_AS(parse_filler(""), "prune_filler: expected one of None, Random, IterNonStruct, got ''",
-                       InvalidArgument);
-}
-
-TEST_CASE("differences name each parameter and both values") {
-  const Parameters ours = gradual(0.9, 0.1, 0.05, 100);
-  Parameters theirs = ours;
-  CHECK(differences(theirs, ours).empty());
-  theirs.threshold = 0.5;
-  theirs.in_place = false;
-  theirs.mode = Mode::fixed;
-  CHECK(differences(theirs, ours) == std::vector<std::string>{"prune_mode: Static, here Gradual",
-                                                              "threshold: 0.5, here 0.9",
-                                                              "in_place: False, here True"});
+TEST_CASE("a schedule refuses wrong parameters") {
+  CHECK_THROWS_WITH_AS(Schedule({.threshold = 2}), "threshold: expected a number from 0 to 1, got 2", InvalidArgument);
 }
 
 }  // namespace

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import prunecell
 import pytest
 import torch
 from prunecell.torch import dense_state_dict, keep_parameters
+from saved_forms import edited, in_format_1, values_in, written
 from test_attach import TOKENS, Tied
 from torch import Tensor, nn
 from torch.optim import SGD
@@ -60,8 +62,11 @@ def test_a_state_keeps_its_keys_and_gains_tensors_only(in_place: bool) -> None:
         assert not value.requires_grad, key
     assert state["0.prune_mask"].dtype == torch.uint8
     assert state["0.prune_mask"].shape == (4, 4)  # 27 weights a row
-    assert state["0.prune_state"].dtype == torch.int64
-    assert state["0.prune_state"].shape == (19,)
+    assert state["0.prune_state"].dtype == torch.uint8
+    assert state["0.prune_state"].shape == (1024,)
+    values = json.loads(bytes(state["0.prune_state"].tolist()))
+    assert (next(iter(values)), values["format"]) == ("format", 2)
+    assert values["threshold"] == GRADUAL["threshold"]
 
 
 @pytest.mark.parametrize("filler", ["IterNonStruct", "Random", "None"])
@@ -77,6 +82,21 @@ def test_a_fresh_attached_model_takes_over_everything(filler: str, in_place: boo
     assert repr(second.figures()) == repr(model.figures())
     inputs = images()
     assert torch.equal(net(inputs), fresh(inputs))
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("options", [{}, {"assign": True}], ids=str)
+def test_a_state_that_was_filled_in_place_loads(in_place: bool, options: Any) -> None:
+    """As distributed checkpoints do: the weights of the state_dict are those of the model."""
+    net, model = trained(in_place=in_place)
+    saved = clones(net.state_dict())
+    fresh, second = trained(updates=0, in_place=in_place)
+    state = fresh.state_dict()
+    for key, value in state.items():
+        value.copy_(saved[key])
+    fresh.load_state_dict(state, **options)
+    assert_equal(fresh.state_dict(), saved)
+    assert repr(second.figures()) == repr(model.figures())
 
 
 def test_the_dense_state_loads_strictly_into_an_unpruned_model() -> None:
@@ -295,19 +315,76 @@ def drop_the_state(state: dict[str, Tensor]) -> None:
 
 
 def truncate_the_state(state: dict[str, Tensor]) -> None:
-    state["3.prune_state"] = state["3.prune_state"][:7]
+    state["3.prune_state"] = state["3.prune_state"][:70]
 
 
 def state_in_halves(state: dict[str, Tensor]) -> None:
     state["3.prune_state"] = state["3.prune_state"].half()
 
 
-def unknown_mode(state: dict[str, Tensor]) -> None:
-    state["3.prune_state"][1] = 9
+def state_averaged_with_a_later_one(state: dict[str, Tensor]) -> None:
+    """As averages of state_dicts do that keep the dtypes."""
+    later = edited(state["3.prune_state"], counter=4, asked=0.9)
+    later = torch.nn.functional.pad(later, (0, 1024 - len(later)), value=ord(" "))
+    mean = (state["3.prune_state"].float() + later.float()) / 2
+    state["3.prune_state"] = mean.to(torch.uint8)
 
 
-def unknown_format(state: dict[str, Tensor]) -> None:
-    state["3.prune_state"][0] = 7
+def a_digit_is_another(state: dict[str, Tensor]) -> None:
+    text = bytes(state["3.prune_state"].tolist())
+    state["3.prune_state"][text.index(b'"counter":0') + 10] += 2  # still a number
+
+
+def state_in_a_matrix(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = state["3.prune_state"].reshape(2, -1)
+
+
+def state_too_long(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = state["3.prune_state"].repeat(65)
+
+
+def state_of_brackets(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = written("[" * 60000)
+
+
+def state_of_a_huge_number(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = written('{"format":' + "9" * 60000 + "}")
+
+
+def state_that_is_a_list(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = written("[2]")
+
+
+def state_that_is_no_text(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = torch.full_like(state["3.prune_state"], 255)
+
+
+def state_of_a_newer_release(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = written('{"format": 3}')
+
+
+def state_without_format(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = edited(state["3.prune_state"], "format")
+
+
+def state_without_checksum(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = written(json.dumps(values_in(state["3.prune_state"])))
+
+
+def state_without_seed(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = edited(state["3.prune_state"], "seed")
+
+
+def value(name: str, value: Any) -> Any:
+    def change(state: dict[str, Tensor]) -> None:
+        state["3.prune_state"] = edited(state["3.prune_state"], **{name: value})
+
+    change.__name__ = f"{name}_is_{value}"
+    return change
+
+
+def short_numbers(state: dict[str, Tensor]) -> None:
+    state["3.prune_state"] = in_format_1(state["3.prune_state"], 7)
 
 
 def drop_the_dense(state: dict[str, Tensor]) -> None:
@@ -356,9 +433,12 @@ def weight_without_values(state: dict[str, Tensor]) -> None:
 
 
 def field(number: int, value: float) -> Any:
+    """Of format 1."""
+
     def change(state: dict[str, Tensor]) -> None:
-        numbers = state["3.prune_state"]
+        numbers = in_format_1(state["3.prune_state"])
         (numbers if isinstance(value, int) else numbers.view(torch.float64))[number] = value
+        state["3.prune_state"] = numbers
 
     change.__name__ = f"field_{number}_is_{value}"
     return change
@@ -376,10 +456,36 @@ DAMAGES = {
     flip_a_bit: "'3'.*zeros that were counted",
     drop_the_mask: "'3'.*a mask",
     drop_the_state: "expected 3.prune_state beside it",
-    truncate_the_state: "3.prune_state: expected int64",
-    state_in_halves: "3.prune_state: expected int64",
-    unknown_mode: "3.prune_state.*known mode",
-    unknown_format: "'3'.*format",
+    truncate_the_state: "3.prune_state: expected the JSON of a state, got b'.*' of type bytes",
+    state_in_halves: r"3.prune_state: expected uint8\[n\] as it was saved, .* got torch.float16",
+    state_averaged_with_a_later_one: "3.prune_state: expected the",
+    a_digit_is_another: "3.prune_state: expected the bytes that were saved, got others: crc32",
+    state_in_a_matrix: r"3.prune_state: expected uint8\[n\] .* got torch.uint8 of shape \(2, 512\)",
+    state_too_long: r"3.prune_state: expected uint8\[n\] .* n <= 65536, got .* shape \(66560,\)",
+    state_of_brackets: "3.prune_state: expected the JSON of a state, got b'",
+    state_of_a_huge_number: "3.prune_state: expected the JSON of a state, got b'",
+    state_that_is_a_list: r"3.prune_state: expected the JSON of a state, got b'\[2\]' of type",
+    state_that_is_no_text: "3.prune_state: expected the JSON of a state, got b'",
+    state_of_a_newer_release: r"3.prune_state\['format'\]: expected 1 or 2, .* got 3; a newer",
+    state_without_format: r"3.prune_state\['format'\]: expected an integer, got none",
+    state_without_checksum: "3.prune_state: expected the bytes that were saved",
+    state_without_seed: r"3.prune_state\['seed'\]: expected an integer from 0 to .*, got none",
+    value("format", 1): "3.prune_state: expected int64 for format 1, got uint8",
+    value("law", "cubic"): r"3.prune_state\['law'\]: expected format, .* alone; a newer prunecell",
+    value("prune_mode", "Dynamic"): "'3'.*Identity, Static, Gradual",
+    value("prune_mode", 1): r"3.prune_state\['prune_mode'\]: expected a word, got 1 of type int",
+    value("in_place", 2): r"3.prune_state\['in_place'\]: expected True or False, got 2",
+    value("custom", "yes"): r"3.prune_state\['custom'\]: expected True or False, got 'yes'",
+    value("level", -1): "'3'.*level: expected 0 or more, got -1",
+    value("asked", float("nan")): "'3'.*asked: expected a number from 0 to 1, got nan",
+    value("asked", 1.5): "'3'.*asked: expected a number from 0 to 1, got 1.5",
+    value("current", "high"): r"3.prune_state\['current'\]: expected a number, got 'high'",
+    value("rises", 2**64): r"3.prune_state\['rises'\]: expected an integer, got",
+    value("counter", -1): "'3'.*counter: expected 0 or more, got -1",
+    value("zeros", 0): "'3'.*zeros that were counted",
+    short_numbers: r"3.prune_state: expected int64\[19\], got torch.int64 of shape \(7,\)",
+    field(0, 7): "3.prune_state: expected format 1 of an int64 state, got 7",
+    field(1, 9): "3.prune_state.*known mode",
     drop_the_dense: "3.prune_dense: expected shape",
     shorten_the_dense: "3.prune_dense: expected shape",
     poison_the_weights: "'3'.*NaN",

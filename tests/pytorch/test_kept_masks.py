@@ -15,6 +15,7 @@ import pytest
 import torch
 from prunecell import formats
 from prunecell.torch import dense_state_dict, keep_masks
+from saved_forms import edited, in_format_1
 from torch import Tensor, nn
 from torch.optim import SGD
 from torch_axes import GRADUAL, STATIC, assert_equal, clones, kept, masks, network, pruned, train
@@ -135,7 +136,7 @@ def test_a_state_from_before_masks_were_told_apart_still_loads() -> None:
     pruned(net)
     state = clones(net.state_dict())
     for name in ("0", "3"):
-        state[f"{name}.prune_state"] = state[f"{name}.prune_state"][:16]
+        state[f"{name}.prune_state"] = in_format_1(state[f"{name}.prune_state"], 16)
     fresh = network()
     pruned(fresh)
     fresh.load_state_dict(state)
@@ -229,7 +230,7 @@ def test_a_part_loads_whole_or_not_at_all() -> None:
     pruned(net)
     pruned(other)
     state = clones(other.body.state_dict())
-    state["1.prune_state"][0] = 7
+    state["1.prune_state"] = edited(state["1.prune_state"], format=7)
     before = clones(net.state_dict())
     with pytest.raises(prunecell.InvalidArgument, match="format"):
         net.body.load_state_dict(state)
@@ -243,7 +244,7 @@ def test_so_does_a_part_that_gained_cells_after_its_own_was_pruned() -> None:
     prunecell.torch.wrap(net).attach({"0.out_proj": prunecell.PruneCell(**STATIC)})
     pruned(other)
     state = clones(other[0].state_dict())
-    state["out_proj.prune_state"][0] = 7
+    state["out_proj.prune_state"] = edited(state["out_proj.prune_state"], format=7)
     before = clones(net.state_dict())
     with pytest.raises(prunecell.InvalidArgument, match="format"):
         net[0].load_state_dict(state)

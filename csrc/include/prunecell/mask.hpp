@@ -51,6 +51,11 @@ class Mask {
   /// The saved form, see from_saved(); padding bits are 0.
   std::vector<std::byte> saved() const;
   static std::size_t saved_size(const Shape& shape);
+  /// The 2-D view of the saved form: the first extent (1 for a scalar) by the product of the others.
+  struct SavedRows {
+    std::int64_t count, columns, bytes;  ///< bytes: of one row
+  };
+  static SavedRows saved_rows(const Shape& shape);
 
  private:
   using Words = std::shared_ptr<std::uint32_t[]>;

@@ -62,7 +62,7 @@ struct Figures {
 
 /// All that a cell needs to continue: see PruneCell::save().
 struct CellState {
-  static constexpr std::int64_t current_format = 1;
+  static constexpr std::int64_t current_format = 2;  ///< 1, of earlier releases, loads too
   struct Tensor {
     Shape shape;
     Figures figures;

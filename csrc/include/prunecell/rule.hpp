@@ -13,22 +13,25 @@ enum class Ties : std::uint8_t {
   keep    ///< its mask is RebuildJob::fallback
 };
 
+/// Defaults of rules and of cells (parameters.hpp).
+inline constexpr double default_threshold = 0.2, default_delta = 0.001;
+
 /// Nothing goes: the mask stays as it is.
 struct None {};
 
 /// need(n, threshold) weights go, by the counter-based numbers of `seed`. Weights that `old` prunes stay pruned.
 struct Random {
-  float threshold = 0.2f;    ///< share of weights to prune, [0, 1]
-  std::uint64_t seed = 0;    ///< see derive_seed() for several cells of one model
-  std::uint32_t tensor = 0;  ///< number of the tensor in its cell
-  std::uint32_t rise = 0;    ///< number of the rise
+  float threshold = float(default_threshold);  ///< share of weights to prune, [0, 1]
+  std::uint64_t seed = 0;                      ///< see derive_seed() for several cells of one model
+  std::uint32_t tensor = 0;                    ///< number of the tensor in its cell
+  std::uint32_t rise = 0;                      ///< number of the rise
 };
 
 /// All |w| <= k * delta go, for the smallest k that prunes need(n, threshold) weights. Weights that `old` prunes
 /// count as 0.
 struct IterNonStruct {
-  float threshold = 0.2f;  ///< share of weights to prune, [0, 1]
-  float delta = 0.001f;    ///< step of the grid, finite and > 0
+  float threshold = float(default_threshold);  ///< share of weights to prune, [0, 1]
+  float delta = float(default_delta);          ///< step of the grid, finite and > 0
   Ties ties = Ties::prune;
 };
 

@@ -10,21 +10,9 @@
 namespace prunecell {
 namespace {
 
-/// The 2-D view of the saved form: first extent by product of the others.
-struct Rows {
-  std::int64_t count, columns, bytes;  ///< bytes: of one row
-};
-
-Rows rows_of(const Shape& shape) {
-  const std::int64_t size = element_count(shape);
-  const std::int64_t count = shape.empty() ? 1 : shape.front();
-  const std::int64_t columns = count ? size / count : 0;
-  return {count, columns, columns / 8 + (columns % 8 != 0)};
-}
-
 /// body(first bit in the mask, number of bits, byte in the saved form) for each byte of the saved form.
 template <class Body>
-void for_each_row_byte(const Rows& rows, Body&& body) {
+void for_each_row_byte(const Mask::SavedRows& rows, Body&& body) {
   for (std::int64_t row = 0; row < rows.count; ++row)
     for (std::int64_t byte = 0; byte < rows.bytes; ++byte) {
       const std::int64_t first = row * rows.columns + byte * 8;
@@ -67,7 +55,7 @@ Mask Mask::from_saved(Shape shape, std::span<const std::byte> saved) {
   if (saved.size() != expected) refuse("saved mask", to_text(expected) + " bytes", to_text(saved.size()));
   Mask mask(std::move(shape));
   std::fill_n(mask.words_.get(), word_count(mask.size_), 0u);
-  for_each_row_byte(rows_of(mask.shape_), [&](std::int64_t first, int bits, std::size_t byte) {
+  for_each_row_byte(saved_rows(mask.shape_), [&](std::int64_t first, int bits, std::size_t byte) {
     const std::uint64_t value = std::uint64_t(saved[byte]) & ((1u << bits) - 1);
     mask.words_[first / 32] |= std::uint32_t(value << (first % 32));
     if (first % 32 + bits > 32) mask.words_[first / 32 + 1] |= std::uint32_t(value >> (32 - first % 32));
@@ -78,7 +66,7 @@ Mask Mask::from_saved(Shape shape, std::span<const std::byte> saved) {
 std::vector<std::byte> Mask::saved() const {
   if (!on_cpu()) return to({}).saved();
   std::vector<std::byte> out(saved_size(shape_));
-  for_each_row_byte(rows_of(shape_), [&](std::int64_t first, int bits, std::size_t byte) {
+  for_each_row_byte(saved_rows(shape_), [&](std::int64_t first, int bits, std::size_t byte) {
     std::uint64_t value = words_[first / 32];
     if (first % 32 + bits > 32) value |= std::uint64_t(words_[first / 32 + 1]) << 32;
     out[byte] = std::byte(value >> (first % 32) & ((1u << bits) - 1));
@@ -86,8 +74,15 @@ std::vector<std::byte> Mask::saved() const {
   return out;
 }
 
+Mask::SavedRows Mask::saved_rows(const Shape& shape) {
+  const std::int64_t size = element_count(shape);
+  const std::int64_t count = shape.empty() ? 1 : shape.front();
+  const std::int64_t columns = count ? size / count : 0;
+  return {count, columns, columns / 8 + (columns % 8 != 0)};
+}
+
 std::size_t Mask::saved_size(const Shape& shape) {
-  const Rows rows = rows_of(shape);
+  const SavedRows rows = saved_rows(shape);
   return std::size_t(rows.count * rows.bytes);
 }
 

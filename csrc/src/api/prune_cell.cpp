@@ -155,8 +155,8 @@ CellState PruneCell::save() const {
 }
 
 void PruneCell::check_state(const CellState& state, bool keep_parameters) const {
-  if (state.format != CellState::current_format)
-    refuse("state format", to_text(CellState::current_format), to_text(state.format));
+  if (state.format < 1 || state.format > CellState::current_format)
+    refuse("state format", "1 to " + to_text(CellState::current_format), to_text(state.format));
   const std::vector<std::string> differing = differences(state.parameters, parameters());
   if (!differing.empty() && !keep_parameters) {
     std::string list;
@@ -170,6 +170,8 @@ void PruneCell::check_state(const CellState& state, bool keep_parameters) const 
     const CellState::Tensor& saved = state.tensors[t];
     if (saved.shape != tensors_[t].shape)
       refuse("state of " + name_of(t), "shape " + shape_text(tensors_[t].shape), shape_text(saved.shape));
+    check_not_negative("state of " + name_of(t) + ": level", saved.figures.level);
+    check_share("state of " + name_of(t) + ": asked", saved.figures.asked);
     if (parameters().mode == Mode::identity || !saved.initialized) continue;
     if (saved.mask.size() != Mask::saved_size(saved.shape))
       refuse("state of " + name_of(t), "a mask of " + to_text(Mask::saved_size(saved.shape)) + " bytes",

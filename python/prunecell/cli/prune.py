@@ -25,7 +25,7 @@ from prunecell.cli.tensors import (
     writing,
 )
 from prunecell.keys import Keys
-from prunecell.parameters import FILLERS, TIES
+from prunecell.parameters import PARAMETERS
 
 _EXAMPLES = """\
 prunecell prune model.safetensors small.safetensors --threshold 0.9
@@ -33,7 +33,14 @@ prunecell prune model.pt small.safetensors --threshold 0.8 --delta 1e-4 --exclud
 prunecell prune weights.npz sparse.npz --threshold 0.5 --filler Random --seed 7
 prunecell prune model.safetensors small.safetensors --config layers.ini
 """
-_DEFAULTS = {"filler": "IterNonStruct", "delta": 0.001, "seed": 0, "ties": "prune"}
+# Options that are parameters of a cell, and which.
+_RULE = {
+    "threshold": PARAMETERS["threshold"],
+    "filler": PARAMETERS["prune_filler"],
+    "delta": PARAMETERS["delta"],
+    "seed": PARAMETERS["seed"],
+    "ties": PARAMETERS["ties"],
+}
 # Suffixes of tensors that a model of prunecell.torch saves with a weight, whatever its name here.
 _TRAINING = (".prune_mask", ".prune_state", ".prune_dense")
 
@@ -53,19 +60,24 @@ def add(commands: Commands) -> None:
     take = parser.add_argument
     take("input", type=Path, metavar="IN", help="file to read")
     take("output", type=Path, metavar="OUT", help="file to write, or to replace")
-    take("--threshold", type=float, metavar="SHARE", help="share of weights to prune, 0 to 1")
-    take("--filler", choices=FILLERS, help="which weights go (default: IterNonStruct)")
-    take("--delta", type=float, metavar="STEP", help="grid step of IterNonStruct (default: 0.001)")
-    take("--seed", type=int, metavar="N", help="of the Random filler (default: 0)")
-    take(
-        "--ties",
-        choices=TIES,
-        help="tensors all of whose weights would go, though less is asked: prune (default) or keep",
-    )
+    take("--threshold", type=float, metavar="SHARE", help=_meaning("threshold"))
+    take("--filler", choices=_RULE["filler"].words, help=_with_default("filler"))
+    take("--delta", type=float, metavar="STEP", help=_with_default("delta"))
+    take("--seed", type=int, metavar="N", help=_with_default("seed"))
+    take("--ties", choices=_RULE["ties"].words, help=_with_default("ties"))
     add_patterns(parser)
     take("--config", metavar="INI", help="prune what its sections name, as they say")
     take("--dense", action="store_true", help="write .safetensors dense, for readers of dense ones")
     take("--json", action="store_true", help="write JSON")
+
+
+def _meaning(option: str) -> str:
+    doc = _RULE[option].doc
+    return doc[0].lower() + doc[1:].rstrip(".")
+
+
+def _with_default(option: str) -> str:
+    return f"{_meaning(option)} (default: {_RULE[option].operation_default})"
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -96,17 +108,11 @@ def _cell(arguments: argparse.Namespace) -> PruneCell:
     """The options as a cell, which checks them."""
     if arguments.threshold is None:
         raise UsageError("expected --threshold SHARE or --config INI")
-    given = {name: getattr(arguments, name) for name in _DEFAULTS}
-    values: dict[str, Any] = {n: _DEFAULTS[n] if v is None else v for n, v in given.items()}
+    options = {one.name: getattr(arguments, option) for option, one in _RULE.items()}
+    given: Any = {name: value for name, value in options.items() if value is not None}
+    defaults: Any = {one.name: one.operation_default for one in _RULE.values()}
     try:
-        return PruneCell(
-            prune_mode="Static",
-            prune_filler=values["filler"],
-            threshold=arguments.threshold,
-            delta=values["delta"],
-            seed=values["seed"],
-            ties=values["ties"],
-        )
+        return PruneCell(prune_mode="Static", **(defaults | given))
     except InvalidArgument as error:
         raise UsageError(f"--{error}") from None
 

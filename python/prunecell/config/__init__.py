@@ -5,8 +5,8 @@ r"""INI files of the reference's dialect: reading, what they prune, and writing 
     >>> config.prune_parameters(ini)["conv1"]["prune_mode"]
     'Static'
 
-Reading needs nothing but the standard library; only load_ini builds PruneCells. The dialect, and
-where it differs from the reference's, is described in docs/ini.md.
+Reading needs the native core alone, for the table of parameters; only load_ini builds PruneCells.
+The dialect, and where it differs from the reference's, is described in docs/ini.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pruner's parameters: names in INI files and in Python, defaults, and what is accepted."""
+"""The pruner's parameters in INI files: their keys, and how a value is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prunecell.parameters import FILLERS, MODES, QUANT_MODES, TIES, Parameters
+from prunecell._core import Parameter as Row
+from prunecell.parameters import PARAMETERS as TABLE
+from prunecell.parameters import QUANT_MODES
 
 from .errors import shorten
 from .values import Value
@@ -18,24 +20,18 @@ Keyword = str | float | int
 class Parameter:
     """One parameter: `ini` is its key after "QWeight.", `python` its keyword in PruneCell.
 
-    A `default` of None means that the keyword is given only when the file gives it.
+    A `default` of None means that the keyword is given only when the file gives it, and written
+    only where it is not `assumed`, since the reference does not know or use it.
     """
 
     ini: str
     python: str
     default: Keyword | None
+    assumed: Keyword | None
     read: Callable[[Value], Keyword]
 
 
-def _mode(value: Value) -> str:
-    return value.choice(MODES)
-
-
-def _filler(value: Value) -> str:
-    return value.choice(FILLERS)
-
-
-def _fraction(value: Value) -> float:
+def _share(value: Value) -> float:
     number = value.number()
     if not 0.0 <= number <= 1.0:
         # "0,300" is three hundred: say so, or the message would puzzle half of Europe.
@@ -44,7 +40,7 @@ def _fraction(value: Value) -> float:
     return number
 
 
-def _delta(value: Value) -> float:
+def _step(value: Value) -> float:
     number = value.number()
     # The grid of levels is computed in float32, where a tiny delta would be no step at all.
     if struct.unpack("<f", struct.pack("<f", number))[0] <= 0.0:
@@ -52,22 +48,28 @@ def _delta(value: Value) -> float:
     return number
 
 
+def _reader(row: Row) -> Callable[[Value], Keyword]:
+    if row.kind == "word":
+        return lambda value: value.choice(row.words)
+    return {
+        "share": _share,
+        "step": _step,
+        "count": lambda value: value.integer(),
+    }[row.kind]
+
+
+def _default(row: Row) -> Keyword | None:
+    return row.default if row.since == "reference" else None
+
+
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("PruningMode", "prune_mode", Parameters.prune_mode, _mode),
-    Parameter(
-        "PruningFiller",
-        "prune_filler",
-        Parameters.prune_filler,
-        _filler,
+    *(
+        Parameter(row.ini_key, name, _default(row), row.default, _reader(row))
+        for name, row in TABLE.items()
+        if row.ini_key
     ),
-    Parameter("Threshold", "threshold", Parameters.threshold, _fraction),
-    Parameter("Delta", "delta", Parameters.delta, _delta),
-    Parameter("StartThreshold", "start", Parameters.start, _fraction),
-    Parameter("StepSizeThreshold", "stepsize", Parameters.stepsize, lambda value: value.integer()),
-    Parameter("GammaThreshold", "gamma", Parameters.gamma, _fraction),
-    Parameter("Ties", "ties", None, lambda value: value.choice(TIES)),
-    Parameter("QuantMode", "quant_mode", None, lambda value: value.choice(QUANT_MODES)),
-    Parameter("Range", "range", None, lambda value: value.integer()),
+    Parameter("QuantMode", "quant_mode", None, None, lambda value: value.choice(QUANT_MODES)),
+    Parameter("Range", "range", None, None, lambda value: value.integer()),
 )
 NAMES = tuple(parameter.ini for parameter in PARAMETERS)
 LEGAL_KEYS = ("QWeight", *(f"QWeight.{name}" for name in NAMES))

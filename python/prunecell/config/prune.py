@@ -53,7 +53,7 @@ def prune_parameters(ini: IniFile) -> dict[str, dict[str, Keyword]]:
 
 def build(ini: IniFile) -> dict[str, PruneCell]:
     """A new PruneCell for each cell that prune_parameters finds. Raises ConfigError as it does."""
-    # Imported here so that reading a configuration works without the native engine.
+    # Imported here so that reading a configuration needs no numpy.
     from prunecell.quantizer import PruneCell
 
     cells = {}

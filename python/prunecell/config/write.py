@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prunecell.parameters import PARAMETERS as TABLE
+
 from .errors import ConfigError, shorten
 from .parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from prunecell.quantizer import PruneCell
 
-# Keywords of PruneCell that the dialect has no key for, with their defaults.
-_WITHOUT_KEY = {"seed": 0, "in_place": True}
-# Keywords whose key the reference does not know, with the defaults that are not written.
-_OWN_KEYS = {"ties": "prune"}
 _LARGEST_STEP = 2**32 - 1  # the largest integer that a key of the dialect can hold
 # Characters that end a name, start a comment, a quote or a template, or break the line.
 _FORBIDDEN = '];#"@\\\r\n'
@@ -33,13 +31,12 @@ def to_ini(section: str, quantizer: PruneCell) -> str:
             + " and line ends"
         )
     lines = [f"[{section}]", "QWeight=Prune"]
-    for name, default in _WITHOUT_KEY.items():
-        value = getattr(quantizer, name, default)
-        if value != default:
+    for name, value in quantizer._parameters.changed().items():
+        if not TABLE[name].ini_key:
             lines.insert(1, f"; {name}={value} has no key in INI files")
     for parameter in PARAMETERS:
-        value = getattr(quantizer, parameter.python, None)
-        if value is None or value == _OWN_KEYS.get(parameter.python):
+        value = getattr(quantizer, parameter.python)
+        if parameter.default is None and value == parameter.assumed:
             continue
         if isinstance(parameter.default, float):
             value = repr(float(value))  # the shortest text that reads back as the same number

@@ -118,6 +118,7 @@ def _state(cell: PruneCell, masks: list[Mask]) -> dict[str, Any]:
             "initialized": True,
             "mask": m.saved(),
             "custom": True,
+            "tied": False,
         }
         for m in masks
     ]

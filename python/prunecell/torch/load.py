@@ -22,7 +22,7 @@ from prunecell.warning import warn
 if TYPE_CHECKING:
     from prunecell.torch.pruned_weight import PrunedWeight
 
-# The list of errors of the load that was checked last, which tells loads apart, and the prefix.
+# The list of errors of the load that was checked last, and its prefix. The list tells loads apart.
 _checked: contextvars.ContextVar[tuple[Any, str]]
 _checked = contextvars.ContextVar("checked", default=(None, ""))
 
@@ -88,7 +88,7 @@ def is_checked(errors: list[str], prefix: str) -> bool:
 
 
 def set_checked(errors: list[str], prefix: str) -> None:
-    """They have been."""
+    """Notes that all cells of a module were checked in this load."""
     _checked.set((errors, prefix))
 
 
@@ -99,7 +99,7 @@ def check_cells(
     *,
     whole: bool = True,
 ) -> None:
-    """What `given` brings must fit all cells; says once whose masks it takes away. See `check`."""
+    """Checks that `given` fits all cells, see `check`; warns once of masks that are built anew."""
     brought = [(one, check(one, given, keys, metadata, whole=whole)) for keys, one in cells]
     names = dict.fromkeys(one.name for one, loading in brought if loading and loading.takes_mask)
     if names:

@@ -22,8 +22,8 @@ def without_pruning_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """The state_dict of a pruned model as a plain one loads it: pruned weights, no pruning keys.
 
     With `in_place=False`, too, the weights are the pruned ones, not the full-precision ones.
-    What is a pruning key is told by the values: a prune_state that can be read, beside its weight.
-    Keys of yours that are only named alike stay.
+    The values tell what a pruning key is: a prune_state that can be read, beside its weight.
+    Keys of yours that are only named alike stay, and so do those of a newer prunecell.
 
     Args:
         state: What `state_dict` gave, here or in another run; it is not changed.
@@ -56,14 +56,14 @@ def pruning_in(state: Mapping[str, Any]) -> Iterator[tuple[Keys, dict[str, Any]]
 
 
 def _added(keys: Keys, saved: dict[str, Any]) -> set[str]:
-    """Those that the weight has, as its prune_state says."""
+    """The keys that its prune_state says the weight has."""
     with_mask = {keys.mask} if saved["prune_mode"] != "Identity" else set()
     with_dense = set() if saved["in_place"] else {keys.dense}
     return {keys.state} | with_mask | with_dense
 
 
 def _read(values: Any, key: str) -> dict[str, Any] | None:
-    """A prune_state; None: it is something else."""
+    """The values of a prune_state; None for something else."""
     if not isinstance(values, Tensor) or values.is_meta or values.layout != torch.strided:
         return None
     try:

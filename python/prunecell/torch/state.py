@@ -1,15 +1,22 @@
 """The saved form of a pruned cell in a model's state_dict.
 
 A pruned cell adds to its keys `<module>.prune_mask`, uint8[rows, ceil(columns / 8)] (the saved form
-of `Mask`), and `<module>.prune_state`, int64[19]; a cell that is not in place adds
-`<module>.prune_dense`, the full-precision weights. Of a parameter that is no `weight` they begin
-with its name, as `<module>.<parameter>_prune_mask`. All are tensors; mode Identity has no mask.
+of `Mask`), and `<module>.prune_state`, uint8[n]; a cell that is not in place adds
+`<module>.prune_dense`, the full-precision weights. The keys of a parameter that is no `weight`
+begin with its name, as `<module>.<parameter>_prune_mask`. All are tensors; mode Identity has no
+mask.
+
+A prune_state is a line of JSON, {"format": 2, ...}, that names parameters, schedule and figures.
+Its last value, "crc32", is that of all bytes before `,"crc32"`: averages and casts of state_dicts
+change bytes, and such values would still read as numbers. Spaces fill it up, so that states of
+equal models have equal shapes, as distributed checkpoints want them.
 """
 
 from __future__ import annotations
 
-import struct
+import json
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -18,9 +25,10 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
 from prunecell.keys import Keys
-from prunecell.parameters import FILLERS, MODES, TIES
+from prunecell.saved_state import FORMAT, check_format, read_flat, shown
 from prunecell.torch.enforce import alike
 from prunecell.torch.outgoing import mask_outgoing
+from prunecell.torch.state_format_1 import decode_format_1
 
 if TYPE_CHECKING:
     from prunecell.quantizer import PruneCell
@@ -28,39 +36,9 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.uint8]
 
-_FORMAT = 1
-# The int64 values of prune_state in order: "i" integers, "d" bits of a float64, "Q" of a uint64.
-_FIELDS = {
-    "format": "i",
-    "prune_mode": "i",
-    "prune_filler": "i",
-    "threshold": "d",
-    "delta": "d",
-    "start": "d",
-    "stepsize": "i",
-    "gamma": "d",
-    "in_place": "i",
-    "seed": "Q",
-    "current": "d",
-    "rises": "i",
-    "counter": "i",
-    "zeros": "i",
-    "level": "i",
-    "asked": "d",
-    "custom": "i",
-    "ties": "i",
-    "tied": "i",
-}
-_SHORTER = (16, 17)  # values of states from before "custom", and then "ties" and "tied", were saved
-# Of the values that are not compared with the cell's own; the native core checks the others.
-_RANGES = {
-    "in_place": (0, 1),
-    "level": (0, 2**63 - 1),
-    "asked": (0, 1),
-    "custom": (0, 1),
-    "ties": (0, 1),
-    "tied": (0, 1),
-}
+_BLOCK = 1024  # bytes; a state has some 300 to 500
+_LONGEST = 64 * _BLOCK
+_CHECKSUM = ',"crc32":'
 
 
 def save(
@@ -81,11 +59,7 @@ def save(
 
 def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
     """The keys that a pruned cell adds."""
-    values = values_of(one.quantizer, one.index)
-    values["prune_mode"] = MODES.index(values["prune_mode"])
-    values["prune_filler"] = FILLERS.index(values["prune_filler"])
-    values["ties"] = TIES.index(values["ties"])
-    out = {keys.state: torch.tensor([_to_int64(values[k], t) for k, t in _FIELDS.items()])}
+    out = {keys.state: encode(values_of(one.quantizer, one.index))}
     if one.mask is not None:
         out[keys.mask] = torch.from_numpy(one.mask.saved())
     if one.dense is not None:
@@ -97,8 +71,9 @@ def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
 def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
     """Parameters and schedule of a PruneCell, and the figures of one of its tensors."""
     figures = cell.figures(tensor)
-    return cell._parameters.as_dict() | {
-        "format": _FORMAT,
+    return {
+        "format": FORMAT,
+        **cell._parameters.as_dict(),
         "current": cell.get_current_threshold(),
         "rises": cell.rises,
         "counter": cell._core.counter,
@@ -113,7 +88,6 @@ def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
 def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict[str, Any]:
     """A state for the PruneCell of `one`, with the saved form of a mask: its others as they are."""
     state = one.quantizer._save()
-    state["format"] = values["format"]
     state["parameters"] = {k: values[k] for k in state["parameters"]}
     for name in ("current", "rises", "counter"):
         state[name] = values[name]
@@ -122,35 +96,41 @@ def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict
     return state
 
 
-def decode(values: Tensor, key: str) -> dict[str, Any]:
+def encode(values: dict[str, Any]) -> Tensor:
+    """The prune_state of values by name."""
+    text = json.dumps(values, separators=(",", ":")).removesuffix("}")
+    text += f"{_CHECKSUM}{crc32(text.encode())}}}"
+    text = text.ljust(-len(text) % _BLOCK + len(text))
+    return torch.from_numpy(np.frombuffer(text.encode(), np.uint8).copy())
+
+
+def decode(given: Tensor, key: str) -> dict[str, Any]:
     """The values of a prune_state by name; raises InvalidArgument naming the key."""
-    lengths = (len(_FIELDS), *_SHORTER)
-    if values.dtype != torch.int64 or values.dim() != 1 or len(values) not in lengths:
+    if given.dtype == torch.int64:
+        return decode_format_1(given, key)
+    if given.dtype != torch.uint8 or given.dim() != 1 or len(given) > _LONGEST:
         raise InvalidArgument(
-            f"{key}: expected int64[{len(_FIELDS)}], "
-            f"got {values.dtype} of shape {tuple(values.shape)}"
+            f"{key}: expected uint8[n] as it was saved, n <= {_LONGEST}, "
+            f"got {given.dtype} of shape {tuple(given.shape)}"
         )
-    raw = {"custom": 0, "ties": 0, "tied": 0} | dict(zip(_FIELDS, values.tolist(), strict=False))
-    out = {name: _from_int64(raw[name], kind) for name, kind in _FIELDS.items()}
-    if out["prune_mode"] not in range(len(MODES)) or out["prune_filler"] not in range(len(FILLERS)):
-        raise InvalidArgument(f"{key}: expected numbers of a known mode and filler")
-    out["prune_mode"], out["prune_filler"] = MODES[out["prune_mode"]], FILLERS[out["prune_filler"]]
-    for name, (low, high) in _RANGES.items():
-        if not low <= out[name] <= high:  # NaN neither
-            raise InvalidArgument(
-                f"{key}: expected {name} from {low} to {high}, got {name} {out[name]}"
-            )
-    out["ties"] = TIES[out["ties"]]
-    for name in ("in_place", "custom", "tied"):
-        out[name] = bool(out[name])
-    return out
+    raw = bytes(given.tolist())
+    values = _parsed(raw, key)
+    present = check_format(key, values)
+    if present != FORMAT:
+        raise InvalidArgument(f"{key}: expected int64 for format 1, got uint8")
+    head, _, _ = raw.rpartition(_CHECKSUM.encode())
+    if crc32(head) != values.pop("crc32", None):
+        raise InvalidArgument(
+            f"{key}: expected the bytes that were saved, got others: crc32 is not {crc32(head)}"
+        )
+    return read_flat(key, values)
 
 
-def _to_int64(value: Any, kind: str) -> int:
-    if kind == "i":
-        return int(value)
-    return int(struct.unpack("<q", struct.pack("<" + kind, value))[0])
-
-
-def _from_int64(value: int, kind: str) -> Any:
-    return value if kind == "i" else struct.unpack("<" + kind, struct.pack("<q", value))[0]
+def _parsed(raw: bytes, key: str) -> dict[str, Any]:
+    try:
+        values = json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InvalidArgument(f"{key}: expected the JSON of a state, got {shown(raw)}")
+    return values

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from prunecell.keys import Keys
+from prunecell.torch.form import not_plain
 from prunecell.torch.hooks import attached_to
 from prunecell.torch.load import check_cells, is_checked, refuse_load, set_checked
 from prunecell.torch.packed_weight import Packed
@@ -16,14 +17,14 @@ from prunecell.torch.shards import hold_back
 
 
 def watch(net: Any) -> None:
-    """From now on loads into a model are checked before they change anything."""
+    """Has loads into a model checked before they change anything."""
     watch_part(net)
     if _mask_loaded not in _hooks_in(net._load_state_dict_post_hooks):
         net.register_load_state_dict_post_hook(_mask_loaded)
 
 
 def watch_part(module: Any) -> None:
-    """The same for loads into a module of a model."""
+    """Has loads into a module of a model checked alike."""
     hooks = module._load_state_dict_pre_hooks
     if _check_load not in _hooks_in(hooks):
         module.register_load_state_dict_pre_hook(_check_load)
@@ -56,9 +57,31 @@ def _check_load(
     pruned = list(pruned_in(module, prefix))
     hold_back(module, pruned, given, prefix, metadata)
     check_cells(pruned, given, metadata)
+    _keep_apart(given, [one for _, one in pruned])
     for _, one in pruned:  # before a module without hooks loads a weight that they share
         one.mask_again()
     set_checked(errors, prefix)
+
+
+def _keep_apart(given: dict[str, Any], pruned: Sequence[PrunedWeight]) -> None:
+    """Copies values that lie in the memory of pruned weights, which are masked before they load.
+
+    Distributed checkpoints read into the tensors of `state_dict`, which are those of the model.
+    """
+    held = (tensor for one in pruned for tensor in (one.weight, one.dense))
+    memory = {_memory(tensor) for tensor in held if tensor is not None} - {None}
+    copies: dict[Any, Tensor] = {}  # one for all names, so that what was shared stays so
+    for key, value in given.items():
+        if isinstance(value, Tensor) and _memory(value) in memory:
+            place = (value.data_ptr(), value.dtype, value.shape, value.stride())
+            given[key] = copies.setdefault(place, value.detach().clone())
+
+
+def _memory(tensor: Tensor) -> int | None:
+    """Where the memory of a tensor begins; None where it has none to be told by."""
+    if tensor.is_meta or not_plain(tensor) is not None:
+        return None
+    return tensor.untyped_storage().data_ptr() or None
 
 
 def _mask_loaded(module: nn.Module, _incompatible: Any) -> None:
