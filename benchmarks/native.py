@@ -28,7 +28,7 @@ def row_of(entry: Row) -> Row:
         key: value
         for key, value in entry.items()
         if key.endswith("_us")
-        or key in ("ratio", "over_bound", "disturbed", "peak_mib", "iterations")
+        or key in ("ratio", "over_bound", "over_quiet", "disturbed", "peak_mib", "iterations")
     }
     name = entry["name"].split("/iterations:")[0]
     return {"name": name} | {key: value_of(word) for key, word in fields.items()} | counters

@@ -59,6 +59,7 @@ int main(int count, char** words) try {
   benchmark::AddCustomContext("compiler", __VERSION__);
   benchmarks::add_memory_rows(options);  // first: memory that later rows leave behind would hide what is taken
   benchmarks::add_rebuild_rows(options);
+  benchmarks::add_busy_rows(options);
   benchmarks::add_adversarial_rows(options);
   benchmarks::add_apply_rows(options);
   benchmarks::add_network_rows(options);

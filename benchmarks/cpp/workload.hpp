@@ -56,6 +56,7 @@ inline prunecell::ApplyJob applying(const RebuildJob& job) { return {.weights = 
 // One function per file rows_*.cpp.
 void add_memory_rows(const Options& options);
 void add_rebuild_rows(const Options& options);
+void add_busy_rows(const Options& options);
 void add_adversarial_rows(const Options& options);
 void add_size_rows(const Options& options);
 void add_apply_rows(const Options& options);

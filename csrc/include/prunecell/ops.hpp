@@ -10,8 +10,8 @@
 //
 // On a CUDA device an operation runs in the order of the context's stream. A call that wants results waits for it; one
 // that wants none, or whose context has pending results, does not, and can be captured into a graph. There a threshold
-// that is out of reach, or values that do not fit their mask, make the whole call write nothing; who waits gets the
-// error.
+// that is out of reach, or values that do not fit their mask, make the whole call write nothing; the caller that waits
+// gets the error.
 #pragma once
 
 #include <prunecell/rule.hpp>

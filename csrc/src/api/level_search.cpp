@@ -37,7 +37,7 @@ LevelSearch LevelSearch::resume(const LevelSearchState& state) {
   return search;
 }
 
-/// What all participants count together is known but for its distribution over the buckets.
+/// Checks sums: all participants together count known totals, whose distribution over the buckets is new.
 void LevelSearch::check_totals(std::span<const std::int64_t> totals) const {
   const auto refuse_them = [&](const std::string& got) {
     refuse("LevelSearch.advance",

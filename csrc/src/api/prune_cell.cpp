@@ -80,15 +80,15 @@ void PruneCell::end_epoch(const Context& context, std::span<const CellTensor> te
 
 void PruneCell::enforce(const Context& context, std::size_t tensor, const CellTensor& memory,
                         std::vector<ApplyJob>& jobs) {
-  const Tensor& known = tensors_[tensor];
-  if (known.dropped) return;
+  const Tensor& own = tensors_[tensor];
+  if (own.dropped) return;
   const bool in_place = parameters().in_place;
   move_mask(tensor, context.device);
-  if (known.mask)
+  if (own.mask)
     jobs.push_back({.weights = memory.weights,
                     .out = in_place ? TensorView{} : memory.pruned,
-                    .mask = known.mask->view(),
-                    .name = known.name});
+                    .mask = own.mask->view(),
+                    .name = own.name});
   else if (!in_place && memory.weights.size > 0)
     copy_weights(context, memory.weights, memory.pruned);
 }
@@ -131,10 +131,10 @@ const Figures& PruneCell::figures(std::size_t tensor) const {
 void PruneCell::set_mask(std::size_t tensor, const Mask& mask) {
   wait();
   require_initialized("set_mask");
-  const Tensor& known = at(tensor);
-  if (!known.mask) throw WrongState("set_mask: a cell in mode Identity has no mask to set");
-  if (mask.shape() != known.shape)
-    refuse("set_mask: " + name_of(tensor), "a mask of shape " + shape_text(known.shape), shape_text(mask.shape()));
+  const Tensor& own = at(tensor);
+  if (!own.mask) throw WrongState("set_mask: a cell in mode Identity has no mask to set");
+  if (mask.shape() != own.shape)
+    refuse("set_mask: " + name_of(tensor), "a mask of shape " + shape_text(own.shape), shape_text(mask.shape()));
   Tensor& changed = tensors_[tensor];
   changed.mask->assign_bits(mask);
   changed.figures.zeros = mask.zeros();
@@ -219,8 +219,8 @@ bool PruneCell::initialized() const {
 }
 
 const Mask* PruneCell::mask(std::size_t tensor) const {
-  const Tensor& known = at(tensor);
-  return known.mask ? &*known.mask : nullptr;
+  const Tensor& own = at(tensor);
+  return own.mask ? &*own.mask : nullptr;
 }
 
 const PruneCell::Tensor& PruneCell::at(std::size_t tensor) const {

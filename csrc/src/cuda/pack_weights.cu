@@ -1,5 +1,5 @@
-// Packing and unpacking. Where a tile's values begin is known before the pass: the masks' bits are counted first, which
-// reads 1/32 of what the pass moves at the least.
+// Packing and unpacking. The masks' bits are counted first, so that each tile knows where its values begin: this reads
+// at most 1/32 of what is moved.
 #include "cuda/device/select.cuh"
 #include "cuda/host/steps.hpp"
 

@@ -105,8 +105,8 @@ bool Prediction::needs_no_candidates(const KeyBracket& bracket) const {
 double Prediction::expected(const KeyBracket& bracket, const SweepResult& seen) const {
   if (levels_.single(bracket)) return 0;
   const auto middle = levels_.middle(bracket);
-  const std::int64_t listed = seen.kept_above(middle.value_or(bracket.first - 1)) - seen.kept_above(bracket.last);
-  const double share = double(listed) / double(seen.counts.weights), size = double(size_);
+  const std::int64_t candidates = seen.kept_above(middle.value_or(bracket.first - 1)) - seen.kept_above(bracket.last);
+  const double share = double(candidates) / double(seen.counts.weights), size = double(size_);
   return middle ? size / 64 * (1 - std::pow(1 - share, 64)) : size * share;
 }
 

@@ -35,7 +35,7 @@ void close_in(std::span<const KeyList> lists, Range& range, std::int64_t most, s
   }
 }
 
-/// The keys in the range, for all of which there is room in `out`.
+/// Copies the keys in the range to `out`, which holds all of them.
 KeyList gather(std::span<const KeyList> lists, const Range& range, std::span<std::uint32_t> out) {
   std::int64_t found = 0, smaller = 0;
   for (const KeyList& list : lists)

@@ -86,13 +86,13 @@ void transpose(const Context& context, std::span<const Reordering> masks, std::i
     largest = std::max(largest, std::min(arrays.sizes[m], arrays.tiles[m]));
   const TileList tiles(std::move(arrays));
   const int threads = tiles.threads(context.threads);
-  const std::int64_t room = (largest + 63) / 64 + 1;
-  const auto buffers = std::make_unique_for_overwrite<std::uint64_t[]>(std::size_t(threads * room));
+  const std::int64_t words = (largest + 63) / 64 + 1;
+  const auto buffers = std::make_unique_for_overwrite<std::uint64_t[]>(std::size_t(threads * words));
   tiles.run(
       threads,
       [&](const Tile& tile, int thread) {
         const Reordering& mask = masks[tile.job];
-        std::uint64_t* const out = buffers.get() + thread * room;
+        std::uint64_t* const out = buffers.get() + thread * words;
         std::fill_n(out, (tile.size + 63) / 64 + 1, std::uint64_t(0));
         transpositions[tile.job].write(mask, tile, out);
         std::memcpy(mask.to + tile.first / 32, out, std::size_t(word_count(tile.size)) * sizeof(std::uint32_t));

@@ -17,7 +17,7 @@
 
 namespace prunecell::cpu {
 
-/// Of what a thread writes at every tile: cache lines of its own, of which processors fetch two at once.
+/// Alignment of what a thread writes at every tile: two cache lines, since processors fetch pairs of them.
 inline constexpr std::size_t thread_alignment = 128;
 
 struct Tile {
@@ -106,12 +106,12 @@ class TileList {
   std::int64_t weights_ = 0;
 };
 
-/// Room for one tile of the widest type.
+/// Memory for one tile of the widest type.
 struct TileBuffer {
   alignas(64) std::byte bytes[tile_size * 8];
 };
 
-/// Of a view, counted as its items lie in memory.
+/// The item of a view by its number in memory.
 inline std::byte* item_at(const TensorView& view, std::int64_t number) {
   return static_cast<std::byte*>(view.data) + number * std::int64_t(item_size(view.dtype));
 }

@@ -18,7 +18,7 @@ namespace prunecell::cpu {
 namespace {
 
 std::atomic<bool> forked{false};
-/// When the library is loaded, not when it is first used: who forks may have used OpenMP without it.
+/// Set when the library is loaded, not when it is first used: a program may fork in between.
 const int fork_watched = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
 /// Whether this thread is at work on a share.
@@ -167,8 +167,8 @@ Pool& pool() {
 int thread_count(int requested, std::int64_t work) {
   constexpr std::int64_t weights_per_thread = 1 << 17;  // less takes no longer than waking a thread for it
   if (fork_watched != 0 || forked || at_work || omp_in_parallel()) return 1;
-  const std::int64_t wanted = requested > 0 ? requested : omp_get_max_threads();
-  return int(std::clamp<std::int64_t>(work / weights_per_thread, 1, wanted));
+  const std::int64_t most = requested > 0 ? requested : omp_get_max_threads();
+  return int(std::clamp<std::int64_t>(work / weights_per_thread, 1, most));
 }
 
 void run_shares(int shares, void (*call)(void* work, int share), void* work) {

@@ -12,7 +12,7 @@
 namespace prunecell::cpu {
 namespace {
 
-/// All ones where a lane of `items` is at least that of `bound`; one bit per lane of such a result.
+/// at_least: all ones where a lane of `items` is at least that of `bound`. bits: one bit per lane of it.
 template <int Bytes>
 struct Lanes;
 

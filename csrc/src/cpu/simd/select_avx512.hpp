@@ -21,7 +21,7 @@ void select_registers(const void* weights, const void* otherwise, std::int64_t n
 }
 
 /// Makes pruned weights of `count` lanes from `at` on +0 if some are not; returns whether. All registers are written or
-/// none: where a tenth of the weights are to be cleared, whether one register has some could not be foretold.
+/// none: where a tenth of the weights are to be cleared, a branch for each register is mispredicted.
 template <int Bytes>
 [[gnu::always_inline]] inline bool clear_run(unsigned char* at, int count, std::uint64_t kept) {
   using L = Lanes<Bytes>;

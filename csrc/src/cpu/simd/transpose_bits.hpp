@@ -56,7 +56,7 @@ inline void add_bits(std::uint64_t* to, std::uint64_t bit, std::uint64_t bits) {
   to[bit / 64 + 1] |= bits >> 1 >> (63 - shift);
 }
 
-/// Of a few long rows: their bits by turns, 64 columns at a time.
+/// Interleaves a few long rows, 64 columns at a time.
 void interleave(const BitMatrix from, std::uint64_t first, std::uint64_t last, std::uint64_t* to, std::uint64_t at) {
   for (std::uint64_t column = first; column < last; column += 64) {
     const std::uint64_t columns = lesser(64, last - column), begin = from.first_bit + column;
@@ -72,7 +72,7 @@ void interleave(const BitMatrix from, std::uint64_t first, std::uint64_t last, s
   }
 }
 
-/// The reverse, of many rows of a few columns, 64 rows at a time.
+/// Separates many rows of a few columns, 64 rows at a time.
 void separate(const BitMatrix from, std::uint64_t* to, std::uint64_t at) {
   for (std::uint64_t row = 0; row < from.rows; row += 64) {
     const std::uint64_t rows = lesser(64, from.rows - row), begin = from.first_bit + row * from.columns;

@@ -44,16 +44,16 @@ Session::Session(const Context& context, std::span<const DeviceJob> jobs, Outcom
   batch_.tiles = jobs.back().first_tile + tiles_of(jobs.back());
   const std::int64_t searches = needs == Needs::search ? count : 0;
 
-  Carver room;
-  const std::size_t at_jobs = room.take<DeviceJob>(count);
-  const std::size_t cleared = room.size();
-  const std::size_t at_failed = room.take<unsigned int>(1);
-  const std::size_t at_searches = room.take<Search>(searches);
-  const std::size_t at_counts = room.take<DeviceCounts>(searches);
-  const std::size_t at_starts = room.take<unsigned long long>(needs == Needs::starts ? batch_.tiles : 0);
-  const std::size_t at_outcomes = room.take<Outcome>(outcomes.device ? 0 : count);
+  Carver layout;
+  const std::size_t at_jobs = layout.take<DeviceJob>(count);
+  const std::size_t cleared = layout.size();
+  const std::size_t at_failed = layout.take<unsigned int>(1);
+  const std::size_t at_searches = layout.take<Search>(searches);
+  const std::size_t at_counts = layout.take<DeviceCounts>(searches);
+  const std::size_t at_starts = layout.take<unsigned long long>(needs == Needs::starts ? batch_.tiles : 0);
+  const std::size_t at_outcomes = layout.take<Outcome>(outcomes.device ? 0 : count);
 
-  scratch_.emplace(context, room.size());
+  scratch_.emplace(context, layout.size());
   unsigned char* memory = scratch_->data();
   batch_.jobs = reinterpret_cast<DeviceJob*>(memory + at_jobs);
   batch_.failed = reinterpret_cast<unsigned int*>(memory + at_failed);
@@ -61,7 +61,7 @@ Session::Session(const Context& context, std::span<const DeviceJob> jobs, Outcom
   batch_.counts = reinterpret_cast<DeviceCounts*>(memory + at_counts);
   batch_.starts = reinterpret_cast<unsigned long long*>(memory + at_starts);
   batch_.outcomes = outcomes.device ? outcomes.device : reinterpret_cast<Outcome*>(memory + at_outcomes);
-  check(cudaMemsetAsync(memory + cleared, 0, room.size() - cleared, stream()), "cudaMemsetAsync");
+  check(cudaMemsetAsync(memory + cleared, 0, layout.size() - cleared, stream()), "cudaMemsetAsync");
   if (outcomes.device)
     check(cudaMemsetAsync(outcomes.device, 0, jobs.size() * sizeof(Outcome), stream()), "cudaMemsetAsync");
   place(jobs);
