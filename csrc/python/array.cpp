@@ -3,8 +3,8 @@
 #include "errors.hpp"
 
 #include <prunecell/cuda.hpp>
-#include <prunecell/mask.hpp>
 #include <prunecell/error.hpp>
+#include <prunecell/mask.hpp>
 
 #include <pybind11/stl.h>
 

@@ -108,6 +108,13 @@ void bind_mask(py::module_& module) {
            "Takes the bits of another mask of this size, on whatever device.")
       .def_static("from_array", &from_bool, py::arg("kept"), "A mask from an array of bool, True where kept.")
       .def_static("from_saved", &from_saved, py::arg("rows"), py::arg("shape"), "The reverse of saved().")
+      .def_static(
+          "saved_layout",
+          [](const Shape& shape) {
+            const auto [rows, columns, bytes] = Mask::saved_rows(shape);
+            return py::make_tuple(rows, columns, bytes);
+          },
+          py::arg("shape"), "Rows, columns, and bytes of a row in the saved form of a mask of this shape.")
       .def("saved", &saved, "Copy in the saved form: uint8[rows, ceil(columns / 8)], little bit order.")
       .def(
           "copy", [](const Mask& mask) { return Mask(mask); }, "A mask with bits of its own.")

@@ -60,13 +60,13 @@ template <class Function>
 std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&& function) {
   std::vector<Memory> memories;
   std::vector<CellCall> calls;
-  std::vector<const SharedCell*> shared;
+  std::vector<SharedCell*> shared;
   memories.reserve(given.size());  // no move: the calls view them
   calls.reserve(given.size());
   for (const auto& [cell, tensors] : given) {
     if (!cell) throw InvalidType("calls: expected a PruneCell, got None");
     shared.push_back(cell);
-    calls.push_back({SharedCells::cell(*cell), memories.emplace_back(weights_of(*cell, tensors)).tensors});
+    calls.push_back({&cell->cell(), memories.emplace_back(weights_of(*cell, tensors)).tensors});
   }
   Context context{.threads = threads};
   for (const Memory& memory : memories)
@@ -83,7 +83,7 @@ std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&
 /// A property that is read at once.
 template <class Read>
 auto asks(Read read) {
-  return [read](const SharedCell& shared) { return shared.ask(read); };
+  return [read](SharedCell& shared) { return shared.ask(read); };
 }
 
 }  // namespace
@@ -112,22 +112,22 @@ void bind_prune_cell(py::module_& module) {
            }),
            py::arg("parameters"))
       .def("copy",
-           [](const SharedCell& shared) {
+           [](SharedCell& shared) {
              return std::make_unique<SharedCell>(shared.work([](const PruneCell& cell) { return cell; }));
            })
       .def(
           "add_tensor",
-          [](const SharedCell& shared, const Shape& shape, const std::string& name) {
+          [](SharedCell& shared, const Shape& shape, const std::string& name) {
             return shared.ask([&](PruneCell& cell) { return cell.add_tensor(shape, name); });
           },
           py::arg("shape"), py::arg("name") = "")
       .def(
           "drop_tensor",
-          [](const SharedCell& shared, std::size_t t) { shared.ask([=](PruneCell& cell) { cell.drop_tensor(t); }); },
+          [](SharedCell& shared, std::size_t t) { shared.ask([=](PruneCell& cell) { cell.drop_tensor(t); }); },
           py::arg("tensor"))
       .def(
           "propagate",
-          [](const SharedCell& shared, const PyTensors& tensors, int threads) {
+          [](SharedCell& shared, const PyTensors& tensors, int threads) {
             const Memory memory = weights_of(shared, tensors);
             const Context context = context_of(memory.arrays, threads);
             shared.work([&](PruneCell& cell) { cell.propagate(context, memory.tensors); });
@@ -135,7 +135,7 @@ void bind_prune_cell(py::module_& module) {
           py::arg("tensors"), py::arg("threads") = 0)
       .def(
           "back_propagate",
-          [](const SharedCell& shared, const PyTensors& tensors, int threads) {
+          [](SharedCell& shared, const PyTensors& tensors, int threads) {
             const Memory memory = gradients_of(tensors);
             const Context context = context_of(memory.arrays, threads);
             shared.work([&](PruneCell& cell) { cell.back_propagate(context, memory.tensors); });
@@ -143,24 +143,24 @@ void bind_prune_cell(py::module_& module) {
           py::arg("tensors"), py::arg("threads") = 0)
       .def(
           "due",
-          [](const SharedCell& shared, std::int64_t batch_size) {
+          [](SharedCell& shared, std::int64_t batch_size) {
             return shared.work([=](PruneCell& cell) { return cell.due(batch_size); });
           },
           py::arg("batch_size"))
       .def(
           "set_mask",
-          [](const SharedCell& shared, std::size_t tensor, const Mask& mask) {
+          [](SharedCell& shared, std::size_t tensor, const Mask& mask) {
             shared.work([&](PruneCell& cell) { cell.set_mask(tensor, mask); });
           },
           py::arg("tensor"), py::arg("mask"))
       .def(
           "mask",
-          [](const SharedCell& shared, std::size_t tensor) {
+          [](SharedCell& shared, std::size_t tensor) {
             return shared.ask([=](const PruneCell& cell) { return cell.mask(tensor); });
           },
           py::arg("tensor"), py::return_value_policy::reference_internal)
       .def("save",
-           [](const SharedCell& shared) {
+           [](SharedCell& shared) {
              return to_dict(shared.work([](PruneCell& cell) {
                cell.wait();
                return cell.save();
@@ -168,7 +168,7 @@ void bind_prune_cell(py::module_& module) {
            })
       .def(
           "load",
-          [](const SharedCell& shared, const py::dict& given, bool keep) {
+          [](SharedCell& shared, const py::dict& given, bool keep) {
             const CellState state = state_of(given);
             shared.work([&](PruneCell& cell) { cell.load(state, keep); });
           },
@@ -181,19 +181,19 @@ void bind_prune_cell(py::module_& module) {
       .def_property_readonly("idle_enforcements", asks([](const PruneCell& cell) { return cell.idle_enforcements(); }))
       .def(
           "shape",
-          [](const SharedCell& shared, std::size_t t) {
+          [](SharedCell& shared, std::size_t t) {
             return shape_tuple(shared.ask([=](const PruneCell& cell) { return Shape(cell.shape(t)); }));
           },
           py::arg("tensor"))
       .def(
           "name",
-          [](const SharedCell& shared, std::size_t t) {
+          [](SharedCell& shared, std::size_t t) {
             return shared.ask([=](const PruneCell& cell) { return std::string(cell.tensor_name(t)); });
           },
           py::arg("tensor"))
       .def(
           "figures",
-          [](const SharedCell& shared, std::size_t t) {
+          [](SharedCell& shared, std::size_t t) {
             return shared.work([=](PruneCell& cell) {
               cell.wait();
               return Figures(cell.figures(t));
@@ -202,11 +202,11 @@ void bind_prune_cell(py::module_& module) {
           py::arg("tensor"))
       .def(
           "known_figures",
-          [](const SharedCell& shared, std::size_t t) {
+          [](SharedCell& shared, std::size_t t) {
             return shared.ask([=](const PruneCell& cell) { return Figures(cell.known_figures(t)); });
           },
           py::arg("tensor"))
-      .def("wait", [](const SharedCell& shared) { shared.work([](PruneCell& cell) { cell.wait(); }); });
+      .def("wait", [](SharedCell& shared) { shared.work([](PruneCell& cell) { cell.wait(); }); });
 
   module.def(
       "initialize",

@@ -20,7 +20,7 @@ class SharedCell {
 
   /// function(cell), with the GIL released.
   template <class Function>
-  auto work(Function&& function) const {
+  auto work(Function&& function) {
     const pybind11::gil_scoped_release nogil;
     const std::lock_guard lock(mutex_);
     return function(cell_);
@@ -28,15 +28,19 @@ class SharedCell {
 
   /// function(cell) for what is done at once: keeps the GIL where the cell is free.
   template <class Function>
-  auto ask(Function&& function) const {
+  auto ask(Function&& function) {
     if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) return function(cell_);
     return work(function);
   }
 
+  /// Has the cell until the lock goes. Without the GIL.
+  std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
+  /// For whoever has it.
+  PruneCell& cell() { return cell_; }
+
  private:
-  friend class SharedCells;
-  mutable PruneCell cell_;
-  mutable std::mutex mutex_;
+  PruneCell cell_;
+  std::mutex mutex_;
 
  public:
   const bool in_place;  ///< parameters never change
@@ -45,14 +49,12 @@ class SharedCell {
 /// Has many cells at once. In the order of their addresses: two calls over the same cells cannot wait for each other.
 class SharedCells {
  public:
-  explicit SharedCells(std::vector<const SharedCell*> cells) {
+  explicit SharedCells(std::vector<SharedCell*> cells) {
     std::ranges::sort(cells);
     const auto repeated = std::ranges::unique(cells);
     cells.erase(repeated.begin(), repeated.end());
-    for (const SharedCell* cell : cells) locks_.emplace_back(cell->mutex_);
+    for (SharedCell* cell : cells) locks_.push_back(cell->lock());
   }
-
-  static PruneCell* cell(const SharedCell& shared) { return &shared.cell_; }
 
  private:
   std::vector<std::unique_lock<std::mutex>> locks_;

@@ -75,9 +75,9 @@ std::vector<std::byte> Mask::saved() const {
 }
 
 Mask::SavedRows Mask::saved_rows(const Shape& shape) {
-  const std::int64_t size = element_count(shape);
+  element_count(shape);
   const std::int64_t count = shape.empty() ? 1 : shape.front();
-  const std::int64_t columns = count ? size / count : 0;
+  const std::int64_t columns = shape.empty() ? 1 : element_count({shape.begin() + 1, shape.end()});
   return {count, columns, columns / 8 + (columns % 8 != 0)};
 }
 

@@ -31,11 +31,8 @@ _FLOATS: dict[int, np.dtype[Any]] = {
 }
 
 
-def layout(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Rows, columns, and bytes per row of the bitmask."""
-    rows = shape[0] if shape else 1
-    columns = math.prod(shape[1:])
-    return rows, columns, -(-columns // 8)
+layout = Mask.saved_layout
+"""Rows, columns, and bytes per row of the bitmask: that of `Mask.saved`."""
 
 
 def bitmask_of(tensor: Stored) -> Bytes:
