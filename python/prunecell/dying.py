@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from prunecell._core import Figures
+from prunecell.cell_tensors import CellTensors
 from prunecell.warning import warn
 
-if TYPE_CHECKING:
-    from prunecell.quantizer import PruneCell
+_NAMED = 10
+"""Tensors that one warning names."""
 
-_NAMED = 10  # tensors, in a warning
-
-
-Update = tuple["PruneCell", int, Figures]
+Update = tuple[CellTensors, int, Figures]
 """A mask update: the cell, the number of the tensor in it, and what came of it."""
 
 
-def known_updates(cells: Iterable[PruneCell]) -> Iterator[Update]:
+def known_updates(cells: Iterable[CellTensors]) -> Iterator[Update]:
     """The last ones of all tensors: nobody waits for one that is still under way on a device."""
     for cell in cells:
-        for tensor in range(cell._core.tensor_count):
+        for tensor in range(cell.tensor_count):
             yield cell, tensor, cell._core.known_figures(tensor)
 
 
@@ -34,7 +31,7 @@ def warn_of_dead(updates: Iterable[Update]) -> None:
         if told in cell._told or not (figures.tied or is_dead(cell, tensor, figures)):
             continue
         cell._told.add(told)
-        name = cell._core.name(tensor)
+        name = cell.name(tensor)
         text = f"cell {name!r}" if name else f"tensor {tensor}"
         (spared if figures.tied else dead).append(f"{text} ({figures.asked:.4g} asked)")
     if dead:
@@ -56,17 +53,17 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def is_dead(cell: PruneCell, tensor: int, figures: Figures) -> bool:
+def is_dead(cell: CellTensors, tensor: int, figures: Figures) -> bool:
     """Whether a tensor lost all weights though less was asked."""
     return figures.zeros == figures.size > 0 and decides(cell, tensor, figures)
 
 
-def decides(cell: PruneCell, tensor: int, figures: Figures) -> bool:
+def decides(cell: CellTensors, tensor: int, figures: Figures) -> bool:
     """Whether the weights and the share that was asked decide what goes, so that it may surprise.
 
     A mask that was set is meant.
     """
-    return tensor not in cell._custom and may_surprise(cell.prune_filler, figures.asked)
+    return not cell.is_custom(tensor) and may_surprise(cell.parameters.prune_filler, figures.asked)
 
 
 def may_surprise(filler: str, asked: float) -> bool:

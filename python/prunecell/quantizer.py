@@ -1,71 +1,43 @@
-"""`PruneCell`: the schedule and the masks of one or more weight tensors."""
+"""`PruneCell`: the schedule and the masks of one or more weight tensors.
+
+`PruneCell` stands on `SavedCell` (its state) and that on `CellTensors` (its tensors). An adapter
+for a framework writes a `TensorSource` and uses the public methods: docs/adapters.md.
+"""
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prunecell import _core
 from prunecell._core import Figures, InvalidType, Mask, WrongState
-from prunecell.arguments import parse, parse_batch_size, parse_index
-from prunecell.dying import known_updates, warn_of_dead
-from prunecell.ops import empty_twin
+from prunecell.arguments import parse
+from prunecell.mask_updates import end_epoch, initialize, start, update
+from prunecell.parameter_attribute import Parameter
 from prunecell.parameters import UNUSED, Keywords, Parameters
-from prunecell.saved_state import check_state
+from prunecell.saved_cell import SavedCell
+from prunecell.sources import Array, CellArrays, HeldArrays, TensorSource
 from prunecell.warning import warn
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-T = TypeVar("T")
-Array = Any
-CellArrays = tuple[Array, Array, Array]
-"""Weights, their gradient or None, and the buffer of pruned weights or None."""
+__all__ = [
+    "CellArrays",
+    "HeldArrays",
+    "PruneCell",
+    "TensorSource",
+    "end_epoch",
+    "initialize",
+    "start",
+    "update",
+]
 
 _IDLE_LIMIT = 1000
+"""Enforcements of a Gradual cell that nobody drives until it warns."""
 
 
-class TensorSource(Protocol):
-    """Where the memory of one tensor is found when a call needs it."""
-
-    @property
-    def gone(self) -> bool:
-        """Whether its owner is no more."""
-
-    def arrays(self) -> CellArrays | None:
-        """The memory as it is now; None where its owner is gone."""
-
-    def is_masked(self) -> bool:
-        """Whether the memory is known to be masked, so that nothing is left to enforce."""
-
-    def written(self) -> None:
-        """The weights, or the buffer of pruned weights, have been written."""
-
-
-class _Parameter(Generic[T]):
-    """A parameter of the cell as an attribute."""
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, cell: None, _owner: type) -> _Parameter[T]: ...
-    @overload
-    def __get__(self, cell: PruneCell, _owner: type) -> T: ...
-    def __get__(self, cell: PruneCell | None, _owner: type) -> _Parameter[T] | T:
-        if cell is None:
-            return self
-        unused = self._name in UNUSED
-        value: Any = cell._unused[self._name] if unused else getattr(cell._parameters, self._name)
-        return cast(T, value)
-
-    def __set__(self, _cell: PruneCell, _value: object) -> None:
-        raise AttributeError(f"{self._name}: the parameters of a cell are fixed when it is made")
-
-
-class PruneCell:
+class PruneCell(SavedCell):
     """Prunes weights by a schedule and keeps them pruned.
 
     Args:
@@ -111,30 +83,22 @@ class PruneCell:
     Figures(asked=0.3, reached=0.4, zeros=4 of 10, level=334, overshoot=0.1)
     """
 
-    prune_mode: _Parameter[str] = _Parameter[str]()
-    prune_filler: _Parameter[str] = _Parameter[str]()
-    threshold: _Parameter[float] = _Parameter[float]()
-    delta: _Parameter[float] = _Parameter[float]()
-    start: _Parameter[float] = _Parameter[float]()
-    stepsize: _Parameter[int] = _Parameter[int]()
-    gamma: _Parameter[float] = _Parameter[float]()
-    in_place: _Parameter[bool] = _Parameter[bool]()
-    seed: _Parameter[int] = _Parameter[int]()
-    ties: _Parameter[str] = _Parameter[str]()
-    quant_mode: _Parameter[str | None] = _Parameter["str | None"]()
-    range: _Parameter[int | None] = _Parameter["int | None"]()
+    prune_mode: Parameter[str] = Parameter[str]()
+    prune_filler: Parameter[str] = Parameter[str]()
+    threshold: Parameter[float] = Parameter[float]()
+    delta: Parameter[float] = Parameter[float]()
+    start: Parameter[float] = Parameter[float]()
+    stepsize: Parameter[int] = Parameter[int]()
+    gamma: Parameter[float] = Parameter[float]()
+    in_place: Parameter[bool] = Parameter[bool]()
+    seed: Parameter[int] = Parameter[int]()
+    ties: Parameter[str] = Parameter[str]()
+    quant_mode: Parameter[str | None] = Parameter["str | None"]()
+    range: Parameter[int | None] = Parameter["int | None"]()
 
     def __init__(self, **parameters: Unpack[Keywords]) -> None:
-        self._parameters = parse(parameters)
-        self._core = _core.PruneCell(self._parameters.as_dict())
+        super().__init__(parse(parameters))
         self._unused = {name: parameters.get(name) for name in UNUSED}
-        self._held: list[CellArrays] = []
-        self._sources: dict[int, TensorSource] = {}
-        self._biases: list[Array] = []
-        self._custom: set[int] = set()  # tensors whose masks were set, not built by the filler
-        self._told: set[tuple[int, bool]] = set()  # see warn_of_dead
-        self._updates = 0
-        self._changes = 0  # of schedule and masks, for those who follow them
         self._warned = False
         self._warn_about_parameters()
 
@@ -147,45 +111,6 @@ class PruneCell:
             "threshold": 0,
         }
         return cls(**(rule | parameters))
-
-    # Tensors
-
-    def add_weights(self, weights: Array, diff_weights: Array = None) -> int:
-        """Adds a tensor and returns its number. Arrays are viewed, never copied, and kept alive.
-
-        Args:
-            weights: See `prunecell.ops`; writable where `in_place`.
-            diff_weights: Gradient of the weights, of their shape, writable; None: there is none.
-        """
-        shape = _core.check_array(weights, "weights", write=self.in_place)
-        if diff_weights is not None:
-            diff_shape = _core.check_array(diff_weights, "diff_weights", write=True)
-            if diff_shape != shape:
-                raise _core.InvalidArgument(
-                    f"diff_weights: expected the shape of the weights {shape}, got {diff_shape}"
-                )
-        pruned = None if self.in_place else empty_twin(weights, shape)
-        self._held.append((weights, diff_weights, pruned))
-        return self._core.add_tensor(shape)
-
-    def add_biases(self, biases: Array, diff_biases: Array = None) -> None:
-        """Takes note of biases, which are never pruned."""
-        self._biases.append(biases)
-
-    def _add(self, shape: tuple[int, ...], name: str) -> int:
-        """Adds a tensor whose memory a source in `_sources` is going to tell.
-
-        Its number may be that of one that is gone.
-        """
-        for number, source in self._sources.items():
-            if source.gone:
-                self._core.drop_tensor(number)
-        number = self._core.add_tensor(shape, name)
-        if number == len(self._held):
-            self._held.append((None, None, None))
-        self._custom.discard(number)
-        self._told -= {(number, False), (number, True)}
-        return number
 
     # Training
 
@@ -240,16 +165,12 @@ class PruneCell:
             raise WrongState("get_quantized_weights: not initialized, call initialize first")
         return weights if pruned is None else pruned
 
-    def get_quantized_biases(self, index: int = 0) -> Array:
-        """The biases, as they were added."""
-        return self._biases[index]
-
     def get_pruned_masks(self, index: int = 0) -> Mask:
         """The mask in force, live: it changes with the cell. All ones in mode Identity."""
         if not self._core.initialized:
             raise WrongState("get_pruned_masks: the cell is not initialized, call initialize first")
-        mask = self._core.mask(self._index(index))
-        return Mask(self._core.shape(index)) if mask is None else mask
+        mask = self.mask(index)
+        return Mask(self.shape(index)) if mask is None else mask
 
     def set_pruned_masks(self, index: int, mask: Mask | Array) -> None:
         """Replaces a mask by yours and enforces it. In place, the next rise only adds zeros to it.
@@ -291,76 +212,19 @@ class PruneCell:
         return self._core.rises
 
     @property
+    def counter(self) -> int:
+        """Samples since the last rise."""
+        return self._core.counter
+
+    @property
     def driven(self) -> bool:
         """Whether update or end_epoch was called, here or in the run whose state was loaded."""
         return self._updates > 0 or self._core.rises > 0 or self._core.counter > 0
 
-    # State
-
-    def state_dict(self) -> dict[str, Any]:
-        """Parameters, schedule, masks: numbers, words, tuples, uint8 arrays in the saved form."""
-        if not self._core.initialized:
-            raise WrongState("state_dict: the cell is not initialized, call initialize first")
-        return self._save()
-
-    def _save(self) -> dict[str, Any]:
-        state = self._core.save()
-        for number, tensor in enumerate(state["tensors"]):
-            tensor["custom"] = number in self._custom
-        return state
-
-    def load_state_dict(self, state: dict[str, Any], *, keep_parameters: bool = False) -> None:
-        """Continues from a state, bit for bit.
-
-        Args:
-            state: What `state_dict` gave, of a cell with tensors of the same shapes.
-            keep_parameters: Keep this cell's parameters where they differ, and continue from the
-                saved threshold.
-
-        Raises:
-            InvalidArgument: Other parameters (each is named), other shapes, a mask that does not
-                fit its count, a tensor that is not initialized. Nothing is changed.
-        """
-        check_state(state)
-        arrays = self._arrays()  # before anything changes: it raises where a model is compressed
-        self._load(state, keep_parameters)
-        self._enforce(arrays)
-
-    def _load(self, state: dict[str, Any], keep_parameters: bool) -> None:
-        """Without enforcing the masks."""
-        self._core.load(state, keep_parameters)
-        self._changes += 1
-        tensors = enumerate(state["tensors"])
-        self._custom = {number for number, tensor in tensors if tensor.get("custom", False)}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> PruneCell:
-        new = PruneCell.__new__(PruneCell)
-        memo[id(self)] = new
-        for name, value in self.__dict__.items():
-            new.__dict__[name] = value.copy() if name == "_core" else deepcopy(value, memo)
-        return new
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        tensors = [
-            (self._core.shape(t), self._core.name(t)) for t in range(self._core.tensor_count)
-        ]
-        state["_core"] = (tensors, self._core.save())
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        later = {"_custom": set(), "_told": set(), "_changes": 0}  # than the first pickles
-        self.__dict__.update(later | state)
-        tensors, saved = state["_core"]
-        self._core = _core.PruneCell(self._parameters.as_dict())
-        for shape, name in tensors:
-            self._core.add_tensor(shape, name)
-        self._core.load(saved)
-
     # The rest
 
     def __repr__(self) -> str:
-        own = self._parameters.as_dict()
+        own = self._chosen.as_dict()
         shown = {k: v for k, v in own.items() if v != getattr(Parameters, k)}
         text = ", ".join(f"{k}={v!r}" for k, v in shown.items())
         if not self._core.initialized:
@@ -374,36 +238,6 @@ class PruneCell:
             f"{zeros} of {size} weights pruned ({share:.2%}) in {tensors}"
         )
 
-    def _arrays(self) -> list[CellArrays]:
-        if not self._sources:
-            return self._held
-        found = self._held.copy()
-        for number, source in self._sources.items():
-            arrays = source.arrays()
-            if arrays is None:
-                self._core.drop_tensor(number)
-            else:
-                found[number] = arrays
-        return found
-
-    def _arrays_to_update(self, batch_size: int) -> list[CellArrays]:
-        """Nothing, where all that the update does is to count."""
-        if len(self._sources) < len(self._held):
-            return self._arrays()
-        proofs = [source.is_masked() for source in self._sources.values()]  # all: each serves once
-        return [] if all(proofs) and not self._core.due(batch_size) else self._arrays()
-
-    def _index(self, value: object) -> int:
-        return parse_index(value, len(self._held))
-
-    def _enforce(self, arrays: list[CellArrays]) -> None:
-        self._core.propagate(arrays)
-        self._written()
-
-    def _written(self) -> None:
-        for source in self._sources.values():
-            source.written()
-
     def _warn_about_parameters(self) -> None:
         if self.prune_mode == "Gradual" and self.start > self.threshold:
             warn(f"start {self.start} lies above threshold {self.threshold}: it is not left")
@@ -412,42 +246,3 @@ class PruneCell:
         given = [name for name, value in self._unused.items() if value is not None]
         if given:
             warn(f"accepted and not used: {', '.join(given)}")
-
-
-def initialize(cells: list[PruneCell], *, reset: bool = False) -> None:
-    """`PruneCell.initialize` for many cells: all of them, or none where one raises."""
-    warn_of_dead(known_updates(start(cells, reset=reset)))
-
-
-def start(cells: list[PruneCell], *, reset: bool = False) -> list[PruneCell]:
-    """`initialize` without its warnings. Returns the cells with new figures, to be warned of."""
-    news = _core.initialize([(cell._core, cell._arrays()) for cell in cells], reset)
-    for cell in cells:
-        if reset:
-            cell._custom.clear()
-        cell._changes += 1
-        cell._written()
-    return [cells[number] for number in news]
-
-
-def update(cells: list[PruneCell], batch_size: int) -> None:
-    """`PruneCell.update` for many cells: all of them, or none where one raises."""
-    size = parse_batch_size(batch_size)
-    calls = [(cell._core, cell._arrays_to_update(size)) for cell in cells]
-    news = _core.update(calls, size)
-    for cell, (_, arrays) in zip(cells, calls, strict=True):
-        cell._updates += 1
-        cell._changes += 1
-        if arrays and cell._sources:
-            cell._written()
-    warn_of_dead(known_updates(cells[number] for number in news))
-
-
-def end_epoch(cells: list[PruneCell]) -> None:
-    """`PruneCell.end_epoch` for many cells: all of them, or none where one raises."""
-    news = _core.end_epoch([(cell._core, cell._arrays()) for cell in cells])
-    for cell in cells:
-        cell._updates += 1
-        cell._changes += 1
-        cell._written()
-    warn_of_dead(known_updates(cells[number] for number in news))

@@ -38,10 +38,10 @@ def attach(requests: Sequence[Request]) -> None:
         quantizers = list(dict.fromkeys(one.quantizer for one, _ in fresh))
         start(quantizers)
         for quantizer in quantizers:
-            quantizer._core.wait()  # once, on a device too, to say what came of it
+            quantizer.wait()  # once, on a device too, to say what came of it
     except BaseException:
         for one, _ in fresh:
-            one.quantizer._core.drop_tensor(one.index)
+            one.quantizer.drop_tensor(one.index)
             registry.discard(one)
         raise
     for one, slot in fresh + joining:

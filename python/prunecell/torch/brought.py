@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunecell import _core
 from prunecell._core import Figures, InvalidArgument, InvalidType, Mask
 from prunecell.keys import Keys
-from prunecell.quantizer import CellArrays
+from prunecell.quantizer import HeldArrays, start
 from prunecell.saved_state import shown
 from prunecell.torch.enforce import alike
 from prunecell.torch.form import DTYPES, not_plain, tensor_fault
@@ -87,9 +87,9 @@ def check(
     if one.dense is not None and not decoded["in_place"]:
         _check_shape(keys.dense, one.weight.shape, dense)
     saved = merged(one, decoded, None if mask is None else mask.detach().cpu().numpy())
-    trial = one.quantizer._core.copy()
+    trial = copy.deepcopy(one.quantizer)
     try:
-        trial.load(saved, parameters_are_kept())
+        trial.restore(saved, keep_parameters=parameters_are_kept())
     except InvalidArgument as error:
         hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
         raise InvalidArgument(f"cell {one.name!r}: {error}{hint}") from None
@@ -169,7 +169,7 @@ def _is_kept(one: PrunedWeight) -> bool:
     At threshold 0 it is the zeros that the weights had. A mask without zeros has none to lose.
     """
     cell = one.quantizer
-    if cell.driven or cell.prune_filler == "None" or one.index in cell._custom:
+    if cell.driven or cell.prune_filler == "None" or cell.is_custom(one.index):
         return True
     rule = (cell.prune_mode, cell.prune_filler, cell.threshold)
     return rule == ("Static", "IterNonStruct", 0) and cell.figures(one.index).zeros > 0
@@ -183,17 +183,17 @@ def _rebuilt(one: PrunedWeight, weight: Tensor) -> Loading:
     if _is_kept(one):
         return Loading(None, None)
     cell = one.quantizer
-    trial = cell._core.copy()
-    memory: list[CellArrays] = [(None, None, None)] * trial.tensor_count
+    trial = copy.deepcopy(cell)
     for other in range(trial.tensor_count):
         if other != one.index:
             trial.drop_tensor(other)
     like = weight if one.weight.is_meta else one.weight
     values = alike(like, weight.clone())
-    memory[one.index] = (values, None, None if one.dense is None else torch.empty_like(values))
-    _core.initialize([(trial, memory)], True)
+    pruned = None if one.dense is None else torch.empty_like(values)
+    trial.replace_source(one.index, HeldArrays((values, None, pruned)))
+    start([trial], reset=True)
     state = cell.state_dict()
-    state["tensors"][one.index] = trial.save()["tensors"][one.index]
+    state["tensors"][one.index] = trial.snapshot()["tensors"][one.index]
     new, old = trial.mask(one.index), one.mask
     takes_mask = False
     if new is not None and old is not None and old.zeros > 0:

@@ -62,7 +62,7 @@ class HeldWeight:
     @property
     def shape(self) -> tuple[int, ...]:
         """That of the weight when it was pruned."""
-        return self.quantizer._core.shape(self.index)
+        return self.quantizer.shape(self.index)
 
     def serves_beside(self, slot: Slot) -> bool:
         """Whether another cell than this one holds the weight, too."""

@@ -37,7 +37,7 @@ class Layer:
     @classmethod
     def of(cls, cell: Cell) -> Layer:
         """The one behind a cell."""
-        return cast(Layer, cell._attachment)
+        return cast(Layer, cell.attachment)
 
     @property
     def gone(self) -> bool:

@@ -40,23 +40,23 @@ class Lead:
         leader = find(self.slot)
         if leader is not None:
             leader.followers.add(one)
-            source = leader.quantizer._sources[leader.index]
+            source = leader.quantizer.source(leader.index)
             if source is not self._source:
                 self._cell, self._tensor = leader.quantizer, leader.index
                 self._source, self._seen = source, -1
         cell, tensor = self._cell, self._tensor
         if leader is None:
             self._cell = None  # this is the last time
-        if cell is None or cell._changes == self._seen:
+        if cell is None or cell.changes == self._seen:
             return False
-        if cell._sources[tensor] is not self._source:
+        if cell.source(tensor) is not self._source:
             return False  # its number is that of another by now
-        if cell._parameters != one.quantizer._parameters:
+        if cell.parameters != one.quantizer.parameters:
             one.exchange(twin(cell))
-        mask = cell._core.mask(tensor)
+        mask = cell.mask(tensor)
         rows = None if mask is None else mask.saved()
-        one.quantizer._load(merged(one, values_of(cell, tensor), rows), False)
-        self._seen = cell._changes
+        one.quantizer.restore(merged(one, values_of(cell, tensor), rows))
+        self._seen = cell.changes
         return True
 
 
@@ -65,7 +65,7 @@ class Origin:
 
     def __init__(self, one: PrunedWeight) -> None:
         self._one = weakref.ref(one)
-        self._changes = one.quantizer._changes
+        self._changes = one.quantizer.changes
         self._version: int | None = None
 
     def copied(self, weight: Tensor) -> None:
@@ -77,11 +77,11 @@ class Origin:
         one, weight = self._one(), copied.weight
         if one is None or copied.lead is not None or weight is None or weight.is_inference():
             return False
-        untouched = copied.quantizer._changes == self._changes
+        untouched = copied.quantizer.changes == self._changes
         asked, reached = one.figures.asked, copied.figures.asked
         return untouched and weight._version != self._version and asked > reached
 
 
 def twin(cell: PruneCell) -> PruneCell:
     """One of the same parameters, without tensors."""
-    return PruneCell(**cell._parameters.as_dict())
+    return PruneCell(**cell.parameters.as_dict())

@@ -69,7 +69,7 @@ def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> Non
         values = one.weight if loading.dense is None else loading.dense.clone()
         one.dense = alike(one.weight, values)
     if loading.saved is not None:
-        one.quantizer._load(loading.saved, parameters_are_kept())
+        one.quantizer.restore(loading.saved, keep_parameters=parameters_are_kept())
     one.enforce()
 
 

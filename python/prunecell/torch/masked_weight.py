@@ -49,7 +49,7 @@ class MaskedWeight(HeldWeight):
     def mask(self) -> Mask | None:
         """The mask in force; None in mode Identity."""
         if self._mask is None:  # it keeps its memory when its bits change
-            self._mask = self.quantizer._core.mask(self.index)
+            self._mask = self.quantizer.mask(self.index)
         return self._mask
 
     @property

@@ -54,7 +54,7 @@ class PrunedWeight(MaskedWeight):
         self.name = request.name
         self.quantizer = request.quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
-        self.index = self.quantizer._add(tuple(weight.shape), self.name)
+        self.index = self.quantizer.add_source(Source(self), tuple(weight.shape), self.name)
         self._begin()
         self._slots.append(request.slot)
         if request.lead is not None:
@@ -64,13 +64,9 @@ class PrunedWeight(MaskedWeight):
     def _begin(self) -> None:
         super().__init__()
         self.followers: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
-        self._join()
-        registry.add(self)
-
-    def _join(self) -> None:
-        self.quantizer._sources[self.index] = Source(self)
         if self.dense is not None:
             watch_before_steps()
+        registry.add(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PrunedWeight:
         new = PrunedWeight.__new__(PrunedWeight)
@@ -85,6 +81,7 @@ class PrunedWeight(MaskedWeight):
     def __setstate__(self, copied: dict[str, Any]) -> None:
         self.__dict__.update(copied)
         self._begin()
+        self.quantizer.replace_source(self.index, Source(self))
 
     # Averages
 
@@ -110,16 +107,17 @@ class PrunedWeight(MaskedWeight):
         self.check_form()
         weight = self.weight
         self.quantizer = quantizer
-        self.index = quantizer._add(tuple(weight.shape), self.name)
+        self.index = quantizer.add_source(Source(self), tuple(weight.shape), self.name)
         self.dense = None if quantizer.in_place else alike(weight, weight)
         self._mask = None
-        self._join()
+        if self.dense is not None:
+            watch_before_steps()
 
     # Cells come and go
 
     def check_same(self, name: str, quantizer: PruneCell) -> None:
         """The parameters of a quantizer for another holder of the weight must be those in force."""
-        ours, theirs = self.quantizer._parameters, quantizer._parameters
+        ours, theirs = self.quantizer.parameters, quantizer.parameters
         if ours != theirs:
             raise InvalidArgument(
                 f"cells {self.name!r} and {name!r} share one weight, but are to be pruned "
@@ -166,7 +164,7 @@ class PrunedWeight(MaskedWeight):
                 hooks.stop_following(self, holder)
         registry.discard(self)
         frozen.discard(self)
-        self.quantizer._core.drop_tensor(self.index)
+        self.quantizer.drop_tensor(self.index)
         if self._gradient_hook is not None:
             self._gradient_hook.remove()
 

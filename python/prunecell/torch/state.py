@@ -97,22 +97,22 @@ def _encode(one: PrunedWeight, keys: Keys) -> dict[str, Tensor]:
 def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
     """Parameters and schedule of a PruneCell, and the figures of one of its tensors."""
     figures = cell.figures(tensor)
-    return cell._parameters.as_dict() | {
+    return cell.parameters.as_dict() | {
         "format": _FORMAT,
         "current": cell.get_current_threshold(),
         "rises": cell.rises,
-        "counter": cell._core.counter,
+        "counter": cell.counter,
         "zeros": figures.zeros,
         "level": figures.level,
         "asked": figures.asked,
-        "custom": tensor in cell._custom,
+        "custom": cell.is_custom(tensor),
         "tied": figures.tied,
     }
 
 
 def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict[str, Any]:
     """A state for the PruneCell of `one`, with the saved form of a mask: its others as they are."""
-    state = one.quantizer._save()
+    state = one.quantizer.snapshot()
     state["format"] = values["format"]
     state["parameters"] = {k: values[k] for k in state["parameters"]}
     for name in ("current", "rises", "counter"):
