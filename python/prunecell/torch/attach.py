@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
 
 from prunecell import _core
 from prunecell.dying import known_updates, warn_of_dead
-from prunecell.quantizer import start
+from prunecell.quantizer import PruneCell, start
+from prunecell.torch.attachment import install, install_holder, remove
 from prunecell.torch.dead_rows import warn_of_dead_rows
-from prunecell.torch.enforce import registry
 from prunecell.torch.form import check_form
-from prunecell.torch.hooks import attached_to, find, holds, install, install_holder
-from prunecell.torch.pruned_weight import PrunedWeight, Request
+from prunecell.torch.held_weight import registry
+from prunecell.torch.hooks.cell import attached_to, find
+from prunecell.torch.hooks.holder import holds
+from prunecell.torch.pruned_weight import Leading, PrunedWeight
 from prunecell.torch.slot import Slot
+
+
+@dataclass(frozen=True)
+class Request:
+    """A quantizer for a cell of this name."""
+
+    slot: Slot
+    name: str
+    quantizer: PruneCell
+    beside: tuple[nn.Module, ...] = ()
+    """Modules that hold a parameter of this one, too, as far as they are known."""
+    lead: Leading | None = None
+    """What the weight is to follow; the quantizer has the parameters of that one."""
 
 
 def attach(requests: Sequence[Request]) -> None:
@@ -34,7 +52,8 @@ def attach(requests: Sequence[Request]) -> None:
             if one is not None:
                 joining.append((one, request.slot))
             elif not _is_attached(request):
-                fresh.append((PrunedWeight(request), request.slot))
+                one = PrunedWeight(request.slot, request.name, request.quantizer, request.lead)
+                fresh.append((one, request.slot))
         quantizers = list(dict.fromkeys(one.quantizer for one, _ in fresh))
         start(quantizers)
         for quantizer in quantizers:
@@ -42,14 +61,14 @@ def attach(requests: Sequence[Request]) -> None:
     except BaseException:
         for one, _ in fresh:
             one.quantizer.drop_tensor(one.index)
-            registry.discard(one)
+            registry.alive.discard(one)
         raise
     for one, slot in fresh + joining:
         present = find(slot)
         if present is not one:
             install(one, slot)
             if present is not None:
-                present.remove(slot)
+                remove(present, slot)
     for request in requests:
         _install_beside(request)
     # Of an average that follows, what is to be said was said of its model.
@@ -71,13 +90,20 @@ def _install_beside(request: Request) -> None:
 def _shared(request: Request) -> PrunedWeight | None:
     """The attachment of another module that holds the same weight."""
     _check(request.slot, request.name)
-    for one in list(registry):
-        if one.weight is not request.slot.weight or not one.serves_beside(request.slot):
+    for one in list(registry.alive):
+        if not isinstance(one, PrunedWeight) or one.weight is not request.slot.weight:
             continue
-        if request.lead is None or (one.lead is not None and request.lead.is_that_of(one.lead)):
+        if not one.serves_beside(request.slot):
+            continue
+        if request.lead is None or _follow_one(request.lead, one.lead):
             one.check_same(request.name, request.quantizer)
             return one
     return None
+
+
+def _follow_one(lead: Leading, other: Leading | None) -> bool:
+    """Whether both follow one weight."""
+    return other is not None and find(lead.slot) is find(other.slot)
 
 
 def _is_attached(request: Request) -> bool:

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prunecell._core import Figures, InvalidArgument, InvalidType, Mask
+from prunecell._core import InvalidArgument, InvalidType, Mask
 from prunecell.keys import Keys
 from prunecell.quantizer import HeldArrays, start
 from prunecell.saved_state import shown
-from prunecell.torch.enforce import alike
 from prunecell.torch.form import DTYPES, not_plain, tensor_fault
 from prunecell.torch.load_options import masks_are_kept, parameters_are_kept
+from prunecell.torch.loading import Loading
+from prunecell.torch.masking import alike
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.state import decode, merged
 
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
-
-
 _SHARDS = "; load the files of one checkpoint within prunecell.torch.sharded_load()"
-
-
-@dataclass
-class Loading:
-    """What a state_dict brings for one cell."""
-
-    saved: dict[str, Any] | None
-    """A state of the whole PruneCell; None: the one in force stays."""
-    dense: Tensor | None
-    """Full-precision weights; None: they are those that the parameter gets."""
-    takes_mask: bool = False
-    """Whether the mask in force gives way to one that is built from weights without mask."""
-    figures: Figures | None = None
-    """Of a mask that is built from weights without mask."""
 
 
 def check(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from prunecell import _core
 from prunecell._core import WrongState
 from prunecell.torch.form import fault
-from prunecell.torch.hooks import attached_to, find
+from prunecell.torch.hooks.cell import attached_to, find
 from prunecell.torch.model import Model
 from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.packed_weight import (

@@ -10,9 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _functional_call
 
-from prunecell._core import WrongState
+from prunecell._core import Figures, WrongState
 from prunecell.quantizer import PruneCell
-from prunecell.torch.enforce import registry
 from prunecell.torch.form import check_form
 from prunecell.torch.slot import Slot
 
@@ -25,6 +24,23 @@ def called_functionally() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+class Registry:
+    """What this process knows of pruned weights."""
+
+    def __init__(self) -> None:
+        self.alive: weakref.WeakSet[HeldWeight] = weakref.WeakSet()
+        """Every attachment that is alive."""
+        self.generation = 0
+        """Rises when hooks are put on a module or a parameter, or are taken off."""
+
+    def changed(self) -> None:
+        """Hooks come or go: whatever was found by them is to be found again."""
+        self.generation += 1
+
+
+registry = Registry()
 
 
 class HeldWeight:
@@ -60,6 +76,11 @@ class HeldWeight:
         return None
 
     @property
+    def figures(self) -> Figures:
+        """The figures of its mask."""
+        return self.quantizer.figures(self.index)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """That of the weight when it was pruned."""
         return self.quantizer.shape(self.index)
@@ -71,6 +92,10 @@ class HeldWeight:
     def add_holder(self, module: nn.Module) -> None:
         """The module shares the weight without being a cell of it."""
         self._holders.append(weakref.ref(module))
+
+    def holders(self) -> list[nn.Module]:
+        """The modules that share the weight without being cells of it."""
+        return [module for holder in self._holders if (module := holder()) is not None]
 
     def check_form(self, *, needs_values: bool = False) -> None:
         """The weight must be of the form that it was pruned in. See `form.fault`."""
@@ -108,7 +133,7 @@ class HeldWeight:
 
     def _check_alone(self, weight: Tensor) -> None:
         """A parameter that is new here must not be pruned for another cell already."""
-        for other in list(registry):
+        for other in list(registry.alive):
             if other is not self and other.weight is weight:
                 raise WrongState(
                     f"cells {other.name!r} and {self.name!r} share one weight since they were "

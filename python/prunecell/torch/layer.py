@@ -11,12 +11,13 @@ from torch import nn
 from prunecell._core import Figures, InvalidType, WrongState
 from prunecell.cells import Cell
 from prunecell.quantizer import PruneCell
-from prunecell.torch.attach import attach
+from prunecell.torch.attach import Request, attach
+from prunecell.torch.attachment import remove
 from prunecell.torch.coverage import Coverage
-from prunecell.torch.hooks import find
+from prunecell.torch.hooks.cell import find
 from prunecell.torch.lead import Lead, twin
 from prunecell.torch.packed_weight import Packed, packed_attachment
-from prunecell.torch.pruned_weight import PrunedWeight, Request
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
 
 
@@ -106,7 +107,7 @@ class Layer:
         """See `Attachment`."""
         one = self.attached
         if one is not None:
-            one.remove(self._changeable())
+            remove(one, self._changeable())
         self.is_pruned = False
 
     def _found(self) -> Slot:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import TYPE_CHECKING
-
-from torch import Tensor
-
 from prunecell.quantizer import PruneCell, TensorSource
-from prunecell.torch.hooks import find
+from prunecell.torch.hooks.cell import find
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
 from prunecell.torch.state import merged, values_of
-
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
 
 
 class Lead:
@@ -31,15 +24,11 @@ class Lead:
         """Whether nobody is followed any more."""
         return find(self.slot) is None
 
-    def is_that_of(self, other: Lead) -> bool:
-        """Whether both follow one weight."""
-        return find(self.slot) is find(other.slot)
-
     def take(self, one: PrunedWeight) -> bool:
         """Gives the weight what has changed since. Returns whether anything has; masks nothing."""
         leader = find(self.slot)
         if leader is not None:
-            leader.followers.add(one)
+            leader.add_follower(one)
             source = leader.quantizer.source(leader.index)
             if source is not self._source:
                 self._cell, self._tensor = leader.quantizer, leader.index
@@ -58,28 +47,6 @@ class Lead:
         one.quantizer.restore(merged(one, values_of(cell, tensor), rows))
         self._seen = cell.changes
         return True
-
-
-class Origin:
-    """What a weight was copied from."""
-
-    def __init__(self, one: PrunedWeight) -> None:
-        self._one = weakref.ref(one)
-        self._changes = one.quantizer.changes
-        self._version: int | None = None
-
-    def copied(self, weight: Tensor) -> None:
-        """The values of the copy are there."""
-        self._version = None if weight.is_inference() else weight._version
-
-    def is_ahead(self, copied: PrunedWeight) -> bool:
-        """Whether its mask has risen while the copy was written by hand, as an average is."""
-        one, weight = self._one(), copied.weight
-        if one is None or copied.lead is not None or weight is None or weight.is_inference():
-            return False
-        untouched = copied.quantizer.changes == self._changes
-        asked, reached = one.figures.asked, copied.figures.asked
-        return untouched and weight._version != self._version and asked > reached
 
 
 def twin(cell: PruneCell) -> PruneCell:

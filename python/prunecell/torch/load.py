@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
@@ -14,13 +14,11 @@ from prunecell._core import WrongState
 from prunecell.dying import warn_of_dead
 from prunecell.keys import Keys
 from prunecell.torch.brought import check
-from prunecell.torch.enforce import alike
 from prunecell.torch.load_options import parameters_are_kept
+from prunecell.torch.masking import alike
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.shards import hold_back
 from prunecell.warning import warn
-
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
 
 # The list of errors of the load that was checked last, which tells loads apart, and the prefix.
 _checked: contextvars.ContextVar[tuple[Any, str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +14,12 @@ from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
 from prunecell._core import Figures, Mask
-from prunecell.torch.enforce import (
-    GradientHook,
-    alike,
-    bump_versions,
-    follow,
-    frozen,
-    mask_tensors,
-)
-from prunecell.torch.held_weight import HeldWeight
+from prunecell.torch.held_weight import HeldWeight, registry
+from prunecell.torch.masking import alike, bump_versions, follow, mask_tensors
+from prunecell.torch.origin import Origin
 
-if TYPE_CHECKING:
-    from prunecell.torch.lead import Origin
+frozen: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
+"""Those whose weights did not learn when they were last seen: such weights carry no hook yet."""
 
 
 class MaskedWeight(HeldWeight):
@@ -51,11 +45,6 @@ class MaskedWeight(HeldWeight):
         if self._mask is None:  # it keeps its memory when its bits change
             self._mask = self.quantizer.mask(self.index)
         return self._mask
-
-    @property
-    def figures(self) -> Figures:
-        """Those of the mask."""
-        return self.quantizer.figures(self.index)
 
     def counted(self) -> Figures:
         """The figures with the pruned weights that are 0 now in the place of those of the mask."""
@@ -176,14 +165,44 @@ class MaskedWeight(HeldWeight):
 
     def _hook_gradient(self, weight: Any) -> None:
         """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
-        present, on_weight = self._gradient_hook, weight._post_accumulate_grad_hooks
         if not weight.requires_grad:
             frozen.add(self)
             return
         frozen.discard(self)
-        if present and on_weight and present.id in on_weight:
+        if self._is_hooked(weight):
             return
-        if present is not None:
-            present.remove()
-        hook = GradientHook(weakref.ref(self))
+        self._unhook_gradient()
+        hook = GradientHook(self)
         self._gradient_hook = weight.register_post_accumulate_grad_hook(hook)
+        registry.changed()
+
+    def _is_hooked(self, weight: Tensor) -> bool:
+        """Whether the weight carries the hook of this one."""
+        present, on_weight = self._gradient_hook, weight._post_accumulate_grad_hooks
+        return present is not None and bool(on_weight) and present.id in on_weight
+
+    def _unhook_gradient(self) -> None:
+        if self._gradient_hook is not None:
+            self._gradient_hook.remove()
+            registry.changed()
+
+
+class GradientHook:
+    """On a parameter that learns: pruned weights get gradient 0 before anyone sees it.
+
+    It is also how an optimizer's parameters lead to what is attached to them.
+    """
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: MaskedWeight) -> None:
+        self.owner: weakref.ref[MaskedWeight] = weakref.ref(owner)
+
+    def __call__(self, parameter: Tensor) -> None:
+        """Masks the gradient that has just been accumulated."""
+        owner, gradient = self.owner(), parameter.grad
+        if owner is None or gradient is None or gradient.layout != torch.strided:
+            return  # sparse gradients: the step hook masks what they did
+        mask = owner.mask
+        if mask is not None:
+            mask_tensors([owner], [gradient], [mask])

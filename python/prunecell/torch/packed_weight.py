@@ -21,9 +21,11 @@ from torch import Tensor, nn
 
 from prunecell import ops
 from prunecell._core import Mask, WrongState
-from prunecell.torch.enforce import follow
-from prunecell.torch.hooks import find
+from prunecell.torch.attachment import resume, suspend
+from prunecell.torch.held_weight import registry
+from prunecell.torch.hooks.cell import find
 from prunecell.torch.load import refuse_load
+from prunecell.torch.masking import follow
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
 
@@ -188,7 +190,7 @@ def compress_parameter(slot: Slot, packed: PackedWeight, values: Tensor) -> None
     module, parameter = slot.module(), slot.parameter
     attached = find(slot)
     if attached is not None:
-        attached.suspend(slot)
+        suspend(attached, slot)
     if not isinstance(module, Packed):
         _begin(module)
     module._packed[parameter] = packed
@@ -201,6 +203,7 @@ def compress_parameter(slot: Slot, packed: PackedWeight, values: Tensor) -> None
     module._non_persistent_buffers_set.add(_buffer_of(parameter))
     kind: Any = _packed_class(_kind_of(module), tuple(module._packed))
     module.__class__ = kind
+    registry.changed()
 
 
 def _begin(module: Any) -> None:
@@ -241,4 +244,4 @@ def decompress_module(module: Any) -> None:
     module._parameters.clear()
     module._parameters.update(parameters)
     for name, one in attached.items():
-        one.resume(Slot(module, name))
+        resume(one, Slot(module, name))

@@ -6,15 +6,13 @@ import contextlib
 import contextvars
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from prunecell.keys import Keys
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.state import decode
-
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
 
 
 @dataclass

@@ -9,7 +9,7 @@ with its name, as `<module>.<parameter>_prune_mask`. All are tensors; mode Ident
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +19,10 @@ from torch import Tensor, nn
 from prunecell._core import InvalidArgument
 from prunecell.keys import Keys
 from prunecell.parameters import FILLERS, MODES, TIES
-from prunecell.torch.enforce import alike
+from prunecell.quantizer import PruneCell
+from prunecell.torch.masking import alike
 from prunecell.torch.outgoing import mask_outgoing
-
-if TYPE_CHECKING:
-    from prunecell.quantizer import PruneCell
-    from prunecell.torch.pruned_weight import PrunedWeight
+from prunecell.torch.pruned_weight import PrunedWeight
 
 Rows = NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from prunecell.keys import Keys
-from prunecell.torch.hooks import attached_to
+from prunecell.torch.hooks.cell import attached_to
 from prunecell.torch.load import check_cells, is_checked, refuse_load, set_checked
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight

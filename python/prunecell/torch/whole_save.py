@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prunecell.torch.hooks import attached_to
+from prunecell.torch.hooks.cell import attached_to
 from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.pruned_weight import PrunedWeight
 

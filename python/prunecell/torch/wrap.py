@@ -15,7 +15,7 @@ from prunecell.cells import Cell, Embedding, Fc
 from prunecell.keys import WEIGHT
 from prunecell.torch import whole_save
 from prunecell.torch.coverage import Coverage
-from prunecell.torch.hooks import read_by
+from prunecell.torch.hooks.holder import read_by
 from prunecell.torch.kinds import cells_of, is_matrix, present, tables
 from prunecell.torch.layer import Layer
 from prunecell.torch.model import Model

@@ -9,10 +9,8 @@ parameter that is put in the place of another carries its hook from its first fo
 from __future__ import annotations
 
 import functools
-import itertools
-import weakref
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,110 +20,10 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from prunecell import _core
-from prunecell._core import InvalidArgument, Mask, WrongState
-from prunecell.torch.form import DTYPES, tensor_fault
-
-if TYPE_CHECKING:
-    from prunecell.torch.masked_weight import MaskedWeight
-    from prunecell.torch.pruned_weight import PrunedWeight
-
-registry: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
-"""Every attachment that is alive."""
-
-frozen: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
-"""Those whose weights did not learn when they were last seen: such weights carry no hook yet."""
-
-
-def mask_tensors(
-    owners: Sequence[MaskedWeight], tensors: list[Tensor], masks: list[Mask]
-) -> list[bool]:
-    """Makes the pruned elements of each tensor +0, in place; any strides.
-
-    The tensors are the weights of their owners, or are shaped like those.
-
-    Returns, for each tensor, whether some element was not. Of a CUDA device nobody waits for the
-    answer: True. Autograd is told of those that changed.
-
-    Raises:
-        InvalidType: Of a tensor that is not as its weight was when it was pruned.
-        WrongState: The same, of its shape or memory. Both name the cell; nothing is masked then.
-    """
-    try:
-        changed = _core.apply_masks(tensors, masks)
-    except (InvalidArgument, RuntimeError):  # rare, and one at a time; torch lends no meta tensors
-        for one, tensor in zip(owners, tensors, strict=True):
-            found = tensor_fault(f"cell {one.name!r}", tensor, one.shape)
-            if found is not None:
-                raise found from None
-        return [_mask_one(tensor, mask) for tensor, mask in zip(tensors, masks, strict=True)]
-    if True in changed:
-        bump_versions(itertools.compress(tensors, changed))
-    return changed
-
-
-def _mask_one(tensor: Tensor, mask: Mask) -> bool:
-    """Of a model that was moved, or spread over devices, or of strides that the core knows not."""
-    if tensor.is_meta:  # it has no values
-        return False
-    follow(mask, tensor)
-    try:
-        (changed,) = _core.apply_masks([tensor], [mask])
-        if changed:
-            bump_versions([tensor])
-    except InvalidArgument:
-        plain = tensor.detach()
-        dense = plain.clone(memory_format=torch.contiguous_format)
-        (changed,) = _core.apply_masks([dense], [mask])
-        if changed:
-            plain.copy_(dense)
-    return changed
-
-
-def follow(mask: Mask, tensor: Tensor) -> Mask:
-    """The mask, on the device of its weight, which `Module.to` moves without telling anybody."""
-    mask.move(str(tensor.device))
-    return mask
-
-
-def bump_versions(tensors: Iterable[Tensor]) -> None:
-    """Tells autograd that native code has written the tensors."""
-    torch.autograd.graph.increment_version([t for t in tensors if not t.is_inference()])
-
-
-def alike(weight: Tensor, values: Tensor) -> Tensor:
-    """`values` with dtype, device and strides of `weight`: themselves, or a copy."""
-    if (
-        values is not weight
-        and not values.is_inference()
-        and values.dtype == weight.dtype
-        and values.device == weight.device
-        and values.stride() == weight.stride()
-    ):
-        return values
-    with torch.inference_mode(False):  # what is to live long is no inference tensor
-        return torch.empty_like(weight, requires_grad=False).copy_(values.detach())
-
-
-class GradientHook:
-    """On a parameter that learns: pruned weights get gradient 0 before anyone sees it.
-
-    It is also how an optimizer's parameters lead to what is attached to them.
-    """
-
-    __slots__ = ("owner",)
-
-    def __init__(self, owner: weakref.ref[MaskedWeight]) -> None:
-        self.owner: weakref.ref[MaskedWeight] = owner
-
-    def __call__(self, parameter: Tensor) -> None:
-        """Masks the gradient that has just been accumulated."""
-        owner, gradient = self.owner(), parameter.grad
-        if owner is None or gradient is None or gradient.layout != torch.strided:
-            return  # sparse gradients: the step hook masks what they did
-        mask = owner.mask
-        if mask is not None:
-            mask_tensors([owner], [gradient], [mask])
+from prunecell._core import Mask, WrongState
+from prunecell.torch.form import DTYPES
+from prunecell.torch.masked_weight import GradientHook, MaskedWeight, frozen
+from prunecell.torch.masking import mask_tensors
 
 
 def _among(optimizer: Optimizer) -> list[tuple[MaskedWeight, Tensor]]:
