@@ -140,10 +140,12 @@ class CellTensors:
                 found[number] = arrays
         return found
 
-    def _arrays_to_update(self, batch_size: int) -> list[CellArrays]:
-        """Nothing, where all that the update does is to count."""
-        masked = [source.is_masked() for source in self._sources.values()]  # all: each serves once
-        return [] if all(masked) and not self._core.due(batch_size) else self._arrays()
+    def _is_masked(self) -> bool:
+        """Whether nothing has written the weights since they were masked. Asked once per update."""
+        masked = True
+        for source in self._sources.values():
+            masked = source.is_masked() and masked  # all are asked: each answer serves once
+        return masked
 
     def _enforce(self, arrays: list[CellArrays]) -> None:
         self._core.propagate(arrays)

@@ -29,14 +29,31 @@ def start(cells: Sequence[CellTensors], *, reset: bool = False) -> list[CellTens
 def update(cells: Sequence[CellTensors], batch_size: int) -> None:
     """`PruneCell.update` for many cells: all of them, or none where one raises."""
     size = parse_batch_size(batch_size)
-    calls = [(cell._core, cell._arrays_to_update(size)) for cell in cells]
-    news = _core.update(calls, size)
-    for cell, (_, arrays) in zip(cells, calls, strict=True):
+    masked, cores = [], []
+    for cell in cells:
+        masked.append(cell._is_masked())
+        cores.append(cell._core)
+    news = _core.count(cores, size) if all(masked) else None
+    if news is None:
+        news = _rebuild(cells, masked, size)
+    for cell in cells:
         cell._updates += 1
         cell._changes += 1
+    if news:
+        warn_of_dead(known_updates(cells[number] for number in news))
+
+
+def _rebuild(cells: Sequence[CellTensors], masked: Sequence[bool], size: int) -> list[int]:
+    """An update that reads weights: of the cells that are due, and of those that are not masked."""
+    calls = []
+    for cell, is_masked in zip(cells, masked, strict=True):
+        idle = is_masked and not cell._core.due(size)
+        calls.append((cell._core, [] if idle else cell._arrays()))
+    news = _core.update(calls, size)
+    for cell, (_, arrays) in zip(cells, calls, strict=True):
         if arrays:
             cell._written()
-    warn_of_dead(known_updates(cells[number] for number in news))
+    return news
 
 
 def end_epoch(cells: Sequence[CellTensors]) -> None:

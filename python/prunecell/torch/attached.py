@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 from torch import nn
 
 from prunecell._core import WrongState
+from prunecell.torch.held_weight import registry
 from prunecell.torch.hooks.cell import CellHook
 from prunecell.torch.layer import Layer
 from prunecell.torch.packed_weight import Packed
@@ -25,6 +27,9 @@ class Attached:
     def __init__(self, net: nn.Module, layers: Sequence[tuple[str, Layer]]) -> None:
         self._net = net
         self.replaced = Replaced(net, layers)
+        self._generation = -1
+        self._structure = _Structure()
+        self._found: list[weakref.ref[PrunedWeight]] = []
 
     def weights(self) -> list[PrunedWeight]:
         """The pruned weights, each once, in the order of `modules`; averages are up to date.
@@ -33,8 +38,33 @@ class Attached:
             WrongState: The model is compressed, a module has copied the hooks of another, or a cell
                 does not hold its weight any more.
         """
-        # Walked by hand, since training does it at every step and `modules()` takes longer.
+        found = self._known()
+        if found is None:
+            found = self._walk()
+        for one in found:
+            if not one.is_as_seen:
+                one.keep_up()
+                one.check_held()
+        return found
+
+    def _known(self) -> list[PrunedWeight] | None:
+        """What the last walk found; None: the model may be another one since.
+
+        Training asks at every step, and a walk takes longer than to see that nothing has changed.
+        """
+        if self._generation != registry.generation or not self._structure.holds():
+            return None
+        found = []
+        for reference in self._found:
+            one = reference()
+            if one is None:
+                return None
+            found.append(one)
+        return found
+
+    def _walk(self) -> list[PrunedWeight]:
         found: dict[PrunedWeight, None] = {}
+        structure = _Structure()
         seen: set[nn.Module] = set()
         pending = [self._net]
         while pending:
@@ -45,18 +75,45 @@ class Attached:
             if isinstance(module, Packed):
                 raise WrongState("the model is compressed, decompress it first")
             for hook in module._forward_pre_hooks.values():
-                if type(hook) is not CellHook:
-                    continue
-                hook.check_on(module)
-                one = hook.owner
-                if one.compressed:
-                    raise WrongState("the model is compressed, decompress it first")
-                if one not in found:
-                    one.keep_up()
-                    one.check_held()
-                    found[one] = None
-            if module._modules:
-                children = reversed(module._modules.values())
-                pending.extend([child for child in children if child is not None])
+                if type(hook) is CellHook:
+                    hook.check_on(module)
+                    if hook.owner.compressed:
+                        raise WrongState("the model is compressed, decompress it first")
+                    found[hook.owner] = None
+            structure.add(module)
+            children = reversed(module._modules.values())
+            pending.extend([child for child in children if child is not None])
         self.replaced.warn_once(seen)
+        self._structure, self._generation = structure, registry.generation
+        self._found = [weakref.ref(one) for one in found]
         return list(found)
+
+
+class _Structure:
+    """Which modules lie in which, without keeping any of them alive."""
+
+    def __init__(self) -> None:
+        self._inner: list[tuple[weakref.ref[nn.Module], list[int]]] = []
+        self._leaves: list[dict[str, nn.Module | None]] = []
+        self._alive: list[weakref.ref[nn.Module]] = []
+        self._lost: list[object] = []
+
+    def add(self, module: nn.Module) -> None:
+        """A module, and the modules in it."""
+        # An id tells a module from another as long as both live.
+        self._alive.append(weakref.ref(module, self._lost.append))
+        if module._modules:
+            children = list(map(id, module._modules.values()))
+            self._inner.append((weakref.ref(module), children))
+        else:
+            self._leaves.append(module._modules)
+
+    def holds(self) -> bool:
+        """Whether every module is there still and holds those that it held."""
+        if self._lost or any(self._leaves):
+            return False
+        for reference, children in self._inner:
+            module = reference()
+            if module is None or list(map(id, module._modules.values())) != children:
+                return False
+        return True

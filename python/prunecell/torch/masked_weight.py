@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
+import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,36 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
-from prunecell._core import Figures, Mask
+from prunecell._core import Figures, GradientHook, Mask
 from prunecell.torch.held_weight import HeldWeight, registry
 from prunecell.torch.masking import alike, bump_versions, follow, mask_tensors
 from prunecell.torch.origin import Origin
 
-frozen: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
-"""Those whose weights did not learn when they were last seen: such weights carry no hook yet."""
+
+class Frozen:
+    """Those whose weights did not learn when they were last seen: they carry no hook yet."""
+
+    def __init__(self) -> None:
+        self._weights: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
+        self.any = False
+        """Whether there may be one. Training asks at every step, and sets are slow to answer."""
+
+    def add(self, one: MaskedWeight) -> None:
+        """The weight does not learn."""
+        self._weights.add(one)
+        self.any = True
+
+    def discard(self, one: MaskedWeight) -> None:
+        """The weight learns, or is pruned no more."""
+        self._weights.discard(one)
+        self.any = len(self._weights) > 0
+
+    def alive(self) -> list[MaskedWeight]:
+        """All of them."""
+        return list(self._weights)
+
+
+frozen = Frozen()
 
 
 class MaskedWeight(HeldWeight):
@@ -27,6 +50,8 @@ class MaskedWeight(HeldWeight):
 
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
+    _is_alone = True
+    """Whether one cell holds the weight, and no average follows it, nor it another weight."""
     origin: Origin | None = None
     """Of a copy that no optimizer has moved: what it was copied from."""
 
@@ -37,14 +62,21 @@ class MaskedWeight(HeldWeight):
         self._seen: tuple[Tensor, int] | None = None
         self._proven = False
         self._masked_state: list[weakref.ref[Tensor]] = []
-        self._gradient_hook: RemovableHandle | None = None
+        self._gradient_hook: GradientHook | None = None
+        self._hooked: RemovableHandle | None = None
+        self._is_frozen = False
 
     @property
     def mask(self) -> Mask | None:
         """The mask in force; None in mode Identity."""
         if self._mask is None:  # it keeps its memory when its bits change
-            self._mask = self.quantizer.mask(self.index)
+            self._set_mask(self.quantizer.mask(self.index))
         return self._mask
+
+    def _set_mask(self, mask: Mask | None) -> None:
+        self._mask = mask
+        if self._gradient_hook is not None:
+            self._gradient_hook.set_mask(mask)
 
     def counted(self) -> Figures:
         """The figures with the pruned weights that are 0 now in the place of those of the mask."""
@@ -64,6 +96,16 @@ class MaskedWeight(HeldWeight):
         """Whether nothing has written the weight since it was masked, as its version tells."""
         seen = self._seen
         return seen is not None and seen[0] is weight and seen[1] == weight._version
+
+    def is_ready(self, weight: Any) -> bool:
+        """Whether a forward may read the weight as it is, and it will be masked when it learns."""
+        seen, hooked = self._seen, self._hooked
+        if seen is None or seen[0] is not weight or seen[1] != weight._version:
+            return False
+        if not self._is_alone or self._is_frozen or hooked is None or not weight.requires_grad:
+            return False
+        hooks = weight._post_accumulate_grad_hooks
+        return hooks is not None and hooked.id in hooks
 
     def enforce(self) -> bool:
         """Masks the weight as it is now. Returns whether it changed, as `mask_tensors` does.
@@ -110,7 +152,7 @@ class MaskedWeight(HeldWeight):
     def stepped(self, weight: Tensor) -> None:
         """An optimizer has moved the weight, and it is masked again."""
         self.origin = None
-        self._see(weight)
+        self._seen = None if weight.is_inference() else (weight, weight._version)
         self._proven = True
 
     def take_proof(self) -> bool:
@@ -118,15 +160,27 @@ class MaskedWeight(HeldWeight):
 
         An optimizer that torch.optim does not know writes without a trace: no step, no proof.
         """
-        proven, self._proven = self._proven, False
-        return proven and self._is_masked(self.weight)
+        seen, proven, self._proven = self._seen, self._proven, False
+        return (
+            proven and seen is not None and seen[0] is self.weight and seen[1] == seen[0]._version
+        )
 
-    def note_state(self, state: list[Tensor]) -> bool:
-        """Whether this optimizer state is not the one that was masked last. It is from now on."""
-        known = [one() for one in self._masked_state]
-        if len(known) == len(state) and all(map(operator.is_, known, state)):
-            return False
-        self._masked_state = [weakref.ref(tensor) for tensor in state]
+    def note_state(self, state: Mapping[str, Any]) -> bool:
+        """Whether the tensors of this optimizer state are not those that were masked last.
+
+        They are from now on.
+        """
+        known, place = self._masked_state, 0
+        for value in state.values():
+            if isinstance(value, Tensor):
+                if place == len(known) or known[place]() is not value:
+                    break
+                place += 1
+        else:
+            if place == len(known):
+                return False
+        tensors = (value for value in state.values() if isinstance(value, Tensor))
+        self._masked_state = list(map(weakref.ref, tensors))
         return True
 
     def settle(self) -> None:
@@ -167,42 +221,36 @@ class MaskedWeight(HeldWeight):
         """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
         if not weight.requires_grad:
             frozen.add(self)
+            self._is_frozen = True
             return
-        frozen.discard(self)
+        if self._is_frozen:
+            frozen.discard(self)
+            self._is_frozen = False
         if self._is_hooked(weight):
             return
         self._unhook_gradient()
-        hook = GradientHook(self)
-        self._gradient_hook = weight.register_post_accumulate_grad_hook(hook)
+        owner = weakref.ref(self)
+        self._gradient_hook = GradientHook(owner, functools.partial(_mask_gradient, owner))
+        self._gradient_hook.set_mask(self._mask)
+        self._hooked = weight.register_post_accumulate_grad_hook(self._gradient_hook)
         registry.changed()
 
     def _is_hooked(self, weight: Tensor) -> bool:
         """Whether the weight carries the hook of this one."""
-        present, on_weight = self._gradient_hook, weight._post_accumulate_grad_hooks
+        present, on_weight = self._hooked, weight._post_accumulate_grad_hooks
         return present is not None and bool(on_weight) and present.id in on_weight
 
     def _unhook_gradient(self) -> None:
-        if self._gradient_hook is not None:
-            self._gradient_hook.remove()
+        if self._hooked is not None:
+            self._hooked.remove()
             registry.changed()
 
 
-class GradientHook:
-    """On a parameter that learns: pruned weights get gradient 0 before anyone sees it.
-
-    It is also how an optimizer's parameters lead to what is attached to them.
-    """
-
-    __slots__ = ("owner",)
-
-    def __init__(self, owner: MaskedWeight) -> None:
-        self.owner: weakref.ref[MaskedWeight] = weakref.ref(owner)
-
-    def __call__(self, parameter: Tensor) -> None:
-        """Masks the gradient that has just been accumulated."""
-        owner, gradient = self.owner(), parameter.grad
-        if owner is None or gradient is None or gradient.layout != torch.strided:
-            return  # sparse gradients: the step hook masks what they did
-        mask = owner.mask
-        if mask is not None:
-            mask_tensors([owner], [gradient], [mask])
+def _mask_gradient(owner: weakref.ref[MaskedWeight], parameter: Tensor) -> None:
+    """What a `GradientHook` leaves to Python: no mask yet, odd gradients, and those of graphs."""
+    one, gradient = owner(), parameter.grad
+    if one is None or gradient is None or gradient.layout != torch.strided:
+        return  # sparse gradients: the step hook masks what they did
+    mask = one.mask
+    if mask is not None:
+        mask_tensors([one], [gradient], [mask])

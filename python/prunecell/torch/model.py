@@ -219,9 +219,12 @@ class Model:
 
     def _quantizers(self) -> list[PruneCell]:
         attached = self._attached.weights()
-        driven = [one for one in attached if one.lead is None or one.lead.ended]
-        if attached and not driven:
+        quantizers: dict[PruneCell, None] = {}
+        for one in attached:
+            if one.lead is None or one.lead.ended:
+                quantizers[one.quantizer] = None
+        if attached and not quantizers:
             raise WrongState(
                 f"cell {attached[0].name!r}: it follows that of another model: update that model"
             )
-        return list(dict.fromkeys(one.quantizer for one in driven))
+        return list(quantizers)

@@ -62,6 +62,7 @@ class PrunedWeight(MaskedWeight):
         self._slots.append(slot)
         if lead is not None:
             self.lead = lead
+            self._is_alone = False
             lead.take(self)
 
     def _begin(self) -> None:
@@ -100,6 +101,7 @@ class PrunedWeight(MaskedWeight):
     def add_follower(self, average: PrunedWeight) -> None:
         """The weight of an average follows this one."""
         self._followers.add(average)
+        self._is_alone = False
 
     def keep_up(self) -> None:
         """Takes mask and schedule of what it follows, if they have changed."""
@@ -120,7 +122,7 @@ class PrunedWeight(MaskedWeight):
         self.quantizer = quantizer
         self.index = quantizer.add_source(Source(self), tuple(weight.shape), self.name)
         self.dense = None if quantizer.in_place else alike(weight, weight)
-        self._mask = None
+        self._set_mask(None)
         if self.dense is not None:
             watch_before_steps()
 
@@ -139,6 +141,7 @@ class PrunedWeight(MaskedWeight):
         """A cell holds the weight. None: it computes one of its own by now."""
         if slot not in self._slots:
             self._slots.append(slot)
+        self._is_alone = self._is_alone and len(self._slots) == 1
         if weight is not None:
             self._hook_gradient(weight)
         registry.changed()
@@ -170,6 +173,12 @@ class PrunedWeight(MaskedWeight):
             self.look()
         elif not self._is_masked(weight):
             self.enforce()
+
+    @property
+    def is_as_seen(self) -> bool:
+        """Whether the one cell that it has holds the parameter that was masked last."""
+        seen = self._seen
+        return self._is_alone and seen is not None and seen[0] is self.weight
 
     def mask_again(self) -> None:
         """Masks the weight if something has written it since: by hand, or a step that raised."""

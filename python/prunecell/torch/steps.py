@@ -9,55 +9,93 @@ parameter that is put in the place of another carries its hook from its first fo
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.compiler import is_dynamo_compiling
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
 
-from prunecell._core import Mask, WrongState
+from prunecell._core import GradientHook, Mask, WrongState
 from prunecell.torch.form import DTYPES
-from prunecell.torch.masked_weight import GradientHook, MaskedWeight, frozen
+from prunecell.torch.held_weight import registry
+from prunecell.torch.masked_weight import MaskedWeight, frozen
 from prunecell.torch.masking import mask_tensors
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Whose hooks the parameters of an optimizer carry."""
+
+    generation: int
+    """That of the registry when they were looked for."""
+    parameters: list[int]
+    """The ids of the parameters in their order."""
+    owners: list[tuple[weakref.ref[MaskedWeight], int]]
+    """The owners of hooks, each with the place of its parameter."""
+
+
+_FOUND = "_prunecell_found"
+"""The attribute of an optimizer that holds its `_Found`; it is not pickled."""
 
 
 def _among(optimizer: Optimizer) -> list[tuple[MaskedWeight, Tensor]]:
     """Those whose weights the optimizer moves, with the weights."""
-    for owner in list(frozen):  # forwards tell, but not compiled ones, nor those that never come
-        owner.follow_frozen()
-    # Those carry no hook, but a gradient from before they were frozen moves them all the same.
-    unhooked = {id(one.weight): one for one in frozen}
-    found = []
+    if frozen.any:  # forwards tell, but not compiled ones, nor those that never come
+        for owner in frozen.alive():
+            owner.follow_frozen()
+    parameters: list[Tensor] = []
     for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            hooks = parameter._post_accumulate_grad_hooks
-            if not hooks:
-                left = unhooked.get(id(parameter))
-                if left is not None and parameter.grad is not None:
-                    found.append((left, parameter))
-                continue
-            for hook in hooks.values():
-                one = hook.owner() if type(hook) is GradientHook else None
-                if one is not None and one.weight is parameter:
-                    found.append((one, parameter))
-    return found
+        parameters += group["params"]
+    ids = list(map(id, parameters))
+    known: _Found | None = optimizer.__dict__.get(_FOUND)
+    if known is None or known.generation != registry.generation or known.parameters != ids:
+        known = _Found(registry.generation, ids, _owners(parameters))
+        optimizer.__dict__[_FOUND] = known
+    stepped = []
+    for reference, place in known.owners:
+        one, weight = reference(), parameters[place]
+        if one is not None and one.weight is weight:
+            stepped.append((one, weight))
+    return stepped + _left(parameters) if frozen.any else stepped
 
 
-def _state_of(optimizer: Optimizer, weight: Tensor) -> list[Tensor]:
-    """Momentum and its like."""
+def _owners(parameters: Sequence[Tensor]) -> list[tuple[weakref.ref[MaskedWeight], int]]:
     return [
-        value for value in optimizer.state.get(weight, {}).values() if isinstance(value, Tensor)
+        (hook.owner, place)
+        for place, parameter in enumerate(parameters)
+        for hook in (parameter._post_accumulate_grad_hooks or {}).values()
+        if type(hook) is GradientHook
     ]
 
 
-def _moves(state: Tensor, weight: Tensor) -> bool:
-    """Whether state has the shape of the weight and could move it."""
-    return state.shape == weight.shape and state.dtype in DTYPES and state.layout == torch.strided
+def _left(parameters: Sequence[Tensor]) -> list[tuple[MaskedWeight, Tensor]]:
+    """Frozen weights without hooks, which a gradient from before moves all the same."""
+    unhooked = {id(one.weight): one for one in frozen.alive()}
+    return [
+        (unhooked[id(parameter)], parameter)
+        for parameter in parameters
+        if id(parameter) in unhooked
+        and parameter.grad is not None
+        and not parameter._post_accumulate_grad_hooks
+    ]
+
+
+def _moves(state: Any, weight: Tensor) -> bool:
+    """Whether state, momentum or its like, has the shape of the weight and could move it."""
+    return (
+        isinstance(state, Tensor)
+        and state.shape == weight.shape
+        and state.dtype in DTYPES
+        and state.layout == torch.strided
+    )
 
 
 def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
@@ -108,47 +146,64 @@ def _pruned_closure(closure: Callable[[], Any], exposed: list[MaskedWeight]) -> 
 
 
 def _after_step(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    """Masks weights, and what could move pruned ones at the next step.
+
+    State that was masked once stays so, since gradients are masked: it is masked again where the
+    mask has changed or the state is another, and where a pruned weight has moved all the same.
+    """
     stepped = _among(optimizer)
-    in_place = [
-        (one, weight, mask)
-        for one, weight in stepped
-        if one.dense is None and (mask := one.mask) is not None
-    ]
+    in_place: list[tuple[MaskedWeight, Tensor]] = []
+    owners: list[MaskedWeight] = []
+    weights: list[Tensor] = []
+    masks: list[Mask] = []
+    for one, weight in stepped:
+        if one.dense is None and (mask := one.mask) is not None:
+            in_place.append((one, weight))
+            owners.append(one)
+            weights.append(weight)
+            masks.append(mask)
     if in_place:
-        _mask_stepped(optimizer, in_place)
+        moved = mask_tensors(owners, weights, masks)
+        _mask_state(optimizer, in_place, moved)
     for one, weight in stepped:
         if one.dense is not None:
             one.enforce()
         one.stepped(weight)
 
 
-def _mask_stepped(optimizer: Optimizer, in_place: list[tuple[MaskedWeight, Tensor, Mask]]) -> None:
-    """Masks weights, and what could move pruned ones at the next step.
-
-    State that was masked once stays so, since gradients are masked: it is masked again where the
-    mask has changed or the state is another, and where a pruned weight has moved all the same.
-    """
-    moved = mask_tensors(*map(list, zip(*in_place, strict=True)))
+def _mask_state(
+    optimizer: Optimizer, stepped: list[tuple[MaskedWeight, Tensor]], moved: list[bool]
+) -> None:
     owners: list[MaskedWeight] = []
     tensors: list[Tensor] = []
-    masks: list[Mask] = []
-    for (one, weight, mask), has_moved in zip(in_place, moved, strict=True):
-        state = _state_of(optimizer, weight)
-        if one.note_state(state) or has_moved:
-            moving = [value for value in state if _moves(value, weight)]
+    for (one, weight), has_moved in zip(stepped, moved, strict=True):
+        state = optimizer.state.get(weight)
+        if state and (one.note_state(state) or has_moved):
+            moving = [value for value in state.values() if _moves(value, weight)]
             owners.extend([one] * len(moving))
             tensors.extend(moving)
-            masks.extend([mask] * len(moving))
     if tensors:
-        mask_tensors(owners, tensors, masks)
+        mask_tensors(owners, tensors, [cast(Mask, one.mask) for one in owners])
 
 
-# Native calls stay out of graphs: a compiled step breaks at the hooks and runs them as they are.
-_disable: Any = torch.compiler.disable
-register_optimizer_step_post_hook(_disable(_after_step))
+def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Keeps native calls out of graphs: a compiled step breaks at the hook and runs it as it is.
+
+    A step that is not compiled is spared what keeps the compiler out.
+    """
+    disable: Any = torch.compiler.disable
+    disabled = disable(hook)
+
+    def run(*args: Any) -> Any:
+        return disabled(*args) if is_dynamo_compiling() else hook(*args)
+
+    return run
+
+
+register_optimizer_step_post_hook(_uncompiled(_after_step))
 
 
 @functools.cache
 def watch_before_steps() -> None:
     """From now on weights that are not in place are exposed to optimizers. In place needs none."""
-    register_optimizer_step_pre_hook(_disable(_before_step))
+    register_optimizer_step_pre_hook(_uncompiled(_before_step))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling, is_dynamo_compiling
 
 from prunecell._core import WrongState
 from prunecell.torch.hooks.copied import mask_copy
@@ -56,11 +56,15 @@ class CellHook(Unscriptable):
 
     def __call__(self, module: nn.Module, _args: Any) -> None:
         """Before a forward of the module."""
-        if torch.compiler.is_compiling():
+        # At every step: each function that is called costs microseconds, its code is in no cache.
+        if is_dynamo_compiling():
             return
-        if self._module() is not module and self._is_on_replica(module):
+        weight = module._parameters.get(self.parameter)
+        if self._module() is module and self.owner.is_ready(weight):
             return
-        self.owner.before_forward(module._parameters.get(self.parameter), module.training)
+        if is_compiling() or (self._module() is not module and self._is_on_replica(module)):
+            return
+        self.owner.before_forward(weight, module.training)
 
     def _is_on_replica(self, module: Any) -> bool:
         """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import torch
 from torch import nn
+from torch.compiler import is_compiling
 
 from prunecell.torch.hooks.copied import mask_copy
 from prunecell.torch.hooks.unscriptable import Unscriptable
@@ -42,7 +42,7 @@ class HolderHook(Unscriptable):
 
     def __call__(self, *_: Any) -> None:
         """Before a forward or a state_dict of the module."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return
         owner = self.owner
         if owner is not None and self._leaves:
