@@ -115,14 +115,14 @@ class CellTensors:
         return self._core.mask(self._index(index))
 
     def is_custom(self, index: int = 0) -> bool:
-        """Whether the mask of a tensor was set by `set_pruned_masks`, or loaded as such a mask."""
+        """Whether the mask of a tensor was set by `set_pruned_masks`, here or before a load."""
         return self._index(index) in self._custom
 
     @property
     def changes(self) -> int:
         """How often masks or schedule may have changed, counted in this process.
 
-        Whoever follows a cell looks at it again when the number is another.
+        A follower looks at the cell again when the number is another.
         """
         return self._changes
 
@@ -144,7 +144,7 @@ class CellTensors:
         """Whether nothing has written the weights since they were masked. Asked once per update."""
         masked = True
         for source in self._sources.values():
-            masked = source.is_masked() and masked  # all are asked: each answer serves once
+            masked = source.is_masked() and masked  # ask all: each answer serves once
         return masked
 
     def _enforce(self, arrays: list[CellArrays]) -> None:

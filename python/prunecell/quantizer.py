@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _IDLE_LIMIT = 1000
-"""Enforcements of a Gradual cell that nobody drives until it warns."""
+"""Enforcements without an update after which a Gradual cell warns."""
 
 
 class PruneCell(SavedCell):
@@ -52,8 +52,8 @@ class PruneCell(SavedCell):
         gamma: What a rise adds to the share, 0 to 1.
         in_place: True: the weights themselves are pruned. False: they stay, and a second buffer
             holds the pruned ones (`get_quantized_weights`).
-        seed: Of the Random filler, 0 to 2**64 - 1. In a model each cell draws from a hash of the
-            seed and its name.
+        seed: Seed of the Random filler, 0 to 2**64 - 1. In a model each cell draws from a hash of
+            the seed and its name.
         ties: What IterNonStruct does where all weights of a tensor would go though less is asked,
             since they are equal or lie below one step of `delta`. "prune": they go, with a warning.
             "keep": the tensor keeps the mask that it has, at first all ones, with a warning, and

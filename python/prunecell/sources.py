@@ -18,7 +18,7 @@ class TensorSource(Protocol):
     An adapter writes one for its framework and gives it to `PruneCell.add_source`. The cell asks it
     at each call and keeps no memory, so that memory may move between two calls. `copy.deepcopy` and
     `pickle` of the cell copy the source, too: a source that refers to its owner weakly gives copies
-    that are gone, and whoever copies the owner calls `PruneCell.replace_source`.
+    that are gone, and the copy of the owner calls `PruneCell.replace_source`.
     """
 
     @property

@@ -22,15 +22,15 @@ from prunecell.torch.slot import Slot
 
 @dataclass(frozen=True)
 class Request:
-    """A quantizer for a cell of this name."""
+    """A quantizer that is to prune the weight of one cell."""
 
     slot: Slot
     name: str
     quantizer: PruneCell
     beside: tuple[nn.Module, ...] = ()
-    """Modules that hold a parameter of this one, too, as far as they are known."""
+    """Other modules that are known to hold a parameter of this module."""
     lead: Leading | None = None
-    """What the weight is to follow; the quantizer has the parameters of that one."""
+    """The weight to follow, for averages; the quantizer has the parameters of its quantizer."""
 
 
 def attach(requests: Sequence[Request]) -> None:
@@ -57,7 +57,7 @@ def attach(requests: Sequence[Request]) -> None:
         quantizers = list(dict.fromkeys(one.quantizer for one, _ in fresh))
         start(quantizers)
         for quantizer in quantizers:
-            quantizer.wait()  # once, on a device too, to say what came of it
+            quantizer.wait()  # also for devices, whose figures the warnings need
     except BaseException:
         for one, _ in fresh:
             one.quantizer.drop_tensor(one.index)
@@ -71,14 +71,14 @@ def attach(requests: Sequence[Request]) -> None:
                 remove(present, slot)
     for request in requests:
         _install_beside(request)
-    # Of an average that follows, what is to be said was said of its model.
+    # Averages that follow are left out: their model has been warned about.
     own = [one for one, _ in fresh if one.lead is None]
     warn_of_dead(known_updates(dict.fromkeys(one.quantizer for one in own)))
     warn_of_dead_rows(own)
 
 
 def _install_beside(request: Request) -> None:
-    """Modules that hold the weight without being cells see it pruned, too."""
+    """Hooks the modules that hold the weight without being cells."""
     one = find(request.slot)
     if one is None:
         return
@@ -88,7 +88,7 @@ def _install_beside(request: Request) -> None:
 
 
 def _shared(request: Request) -> PrunedWeight | None:
-    """The attachment of another module that holds the same weight."""
+    """The attachment of another cell that holds the same weight, if there is one."""
     _check(request.slot, request.name)
     for one in list(registry.alive):
         if not isinstance(one, PrunedWeight) or one.weight is not request.slot.weight:

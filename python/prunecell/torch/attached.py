@@ -17,11 +17,11 @@ from prunecell.torch.replaced import Replaced
 
 
 class Attached:
-    """Finds the pruned weights of a model, and what is wrong with them.
+    """Finds the pruned weights of a model and reports layers that were replaced.
 
     Args:
         net: The model.
-        layers: Those of its cells, by the names of the cells.
+        layers: The layers of its cells, by the names of the cells.
     """
 
     def __init__(self, net: nn.Module, layers: Sequence[tuple[str, Layer]]) -> None:
@@ -48,9 +48,9 @@ class Attached:
         return found
 
     def _known(self) -> list[PrunedWeight] | None:
-        """What the last walk found; None: the model may be another one since.
+        """What the last walk found; None where the model may have changed since.
 
-        Training asks at every step, and a walk takes longer than to see that nothing has changed.
+        Training asks at every step; this check is cheaper than a walk.
         """
         if self._generation != registry.generation or not self._structure.holds():
             return None
@@ -99,8 +99,8 @@ class _Structure:
         self._lost: list[object] = []
 
     def add(self, module: nn.Module) -> None:
-        """A module, and the modules in it."""
-        # An id tells a module from another as long as both live.
+        """Records a module and the modules in it."""
+        # Ids are unique among living objects only: the callback notes that a module has died.
         self._alive.append(weakref.ref(module, self._lost.append))
         if module._modules:
             children = list(map(id, module._modules.values()))
@@ -109,7 +109,7 @@ class _Structure:
             self._leaves.append(module._modules)
 
     def holds(self) -> bool:
-        """Whether every module is there still and holds those that it held."""
+        """Whether every recorded module is alive and holds the same modules as before."""
         if self._lost or any(self._leaves):
             return False
         for reference, children in self._inner:

@@ -18,7 +18,7 @@ from prunecell.torch.slot import Slot
 
 
 def install(one: PrunedWeight, slot: Slot) -> None:
-    """Makes what holds the weight a pruned cell."""
+    """Puts the hooks of a pruned cell on the module that holds the weight."""
     module, parameter = slot.module(), slot.parameter
     uninstall(one, module)
     module.register_forward_pre_hook(CellHook(one, module, parameter, slot.weight))
@@ -29,7 +29,7 @@ def install(one: PrunedWeight, slot: Slot) -> None:
 
 
 def install_holder(one: PrunedWeight, module: Any) -> None:
-    """Has a module that shares the weight, and is no cell of it, see pruned weights only."""
+    """Hooks a module that shares the weight without being a cell of it."""
     uninstall(one, module)
     before_what_computes_from_it = HolderHook(one, module, leaves=False)
     module.register_forward_pre_hook(before_what_computes_from_it, prepend=True)
@@ -39,7 +39,7 @@ def install_holder(one: PrunedWeight, module: Any) -> None:
 
 
 def uninstall(one: PrunedWeight, module: nn.Module) -> None:
-    """Takes everything off a module but what follows moves."""
+    """Removes all hooks of the weight from a module, except the `ApplyHook`."""
     registry.changed()
     for hooks in (
         module._forward_pre_hooks,
@@ -58,28 +58,28 @@ def uninstall(one: PrunedWeight, module: nn.Module) -> None:
 
 
 def suspend(one: PrunedWeight, slot: Slot) -> None:
-    """The weight is about to be packed: hooks and schedule rest until `resume`."""
+    """Removes the hooks before the weight is packed; `resume` puts them back."""
     uninstall(one, slot.module())
     registry.alive.discard(one)
 
 
 def resume(one: PrunedWeight, slot: Slot) -> None:
-    """The weight is dense again."""
+    """Puts the hooks back when the weight is dense again."""
     install(one, slot)
     registry.alive.add(one)
     one.written()
 
 
 def remove(one: PrunedWeight, slot: Slot) -> None:
-    """Takes the attachment off one cell, the zeros stay."""
+    """Takes the attachment off one cell. The zeros stay."""
     module = slot.module()
     if fault(one.name, slot, one.shape, needs_values=False) is None:
         one.mask_again()
-    for follower in one.followers():  # once more, or of what prunes the weight from now on
+    for follower in one.followers():  # a last time: later changes are those of another quantizer
         follower.keep_up()
     _take_off(one, module)
     if one.release(slot):
-        for part in module.modules():  # a parametrization of it may be what holds the weight
+        for part in module.modules():  # a parametrization may hold the weight
             if holds(part, one.weight):
                 install_holder(one, part)
         return

@@ -1,4 +1,4 @@
-"""What a state_dict brings for a pruned weight: checked, and nothing changed yet."""
+"""Checks what a state_dict brings for a pruned weight, before anything changes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def check(
 def _check_forms(
     one: PrunedWeight, weight: Tensor | None, key: str, metadata: dict[str, Any]
 ) -> None:
-    """Of the weight that is there, and of one that is to be assigned in its place."""
+    """Checks the form of the weight in place, and of the weight that a load assigns."""
     if one.weight is not None:
         one.check_form()
     if weight is not None and metadata.get("assign_to_params_buffers"):

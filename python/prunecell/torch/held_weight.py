@@ -27,16 +27,16 @@ def called_functionally() -> bool:
 
 
 class Registry:
-    """What this process knows of pruned weights."""
+    """All pruned weights of the process, held weakly."""
 
     def __init__(self) -> None:
         self.alive: weakref.WeakSet[HeldWeight] = weakref.WeakSet()
-        """Every attachment that is alive."""
+        """The attachments that are alive."""
         self.generation = 0
         """Rises when hooks are put on a module or a parameter, or are taken off."""
 
     def changed(self) -> None:
-        """Hooks come or go: whatever was found by them is to be found again."""
+        """Hooks come or go: caches of what was found by hooks are outdated."""
         self.generation += 1
 
 
@@ -47,7 +47,7 @@ class HeldWeight:
     """One weight, the cells that share it, and modules that hold it without being cells."""
 
     name: str
-    """Of the cell."""
+    """Name of the cell."""
     quantizer: PruneCell
     index: int
     """Number of the tensor in the quantizer."""
@@ -82,7 +82,7 @@ class HeldWeight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of the weight when it was pruned."""
+        """Shape of the weight when it was pruned."""
         return self.quantizer.shape(self.index)
 
     def serves_beside(self, slot: Slot) -> bool:
@@ -90,7 +90,7 @@ class HeldWeight:
         return any(not one.gone and one != slot for one in self._slots)
 
     def add_holder(self, module: nn.Module) -> None:
-        """The module shares the weight without being a cell of it."""
+        """Notes a module that shares the weight without being a cell of it."""
         self._holders.append(weakref.ref(module))
 
     def holders(self) -> list[nn.Module]:
@@ -98,14 +98,14 @@ class HeldWeight:
         return [module for holder in self._holders if (module := holder()) is not None]
 
     def check_form(self, *, needs_values: bool = False) -> None:
-        """The weight must be of the form that it was pruned in. See `form.fault`."""
+        """Raises if the weight has another form than it was pruned in. See `form.fault`."""
         for slot in self._slots:
             if not slot.gone:
                 check_form(self.name, slot, self.shape, needs_values=needs_values)
                 return
 
     def check_held(self) -> None:
-        """Each cell must hold the weight still, or one of the same form in its place.
+        """Raises unless each cell holds the weight, or another of the same form.
 
         Raises:
             InvalidType: One holds a weight that is no plain tensor, or of another dtype.
@@ -132,7 +132,7 @@ class HeldWeight:
                 )
 
     def _check_alone(self, weight: Tensor) -> None:
-        """A parameter that is new here must not be pruned for another cell already."""
+        """Raises if a parameter that is new here is pruned for another cell already."""
         for other in list(registry.alive):
             if other is not self and other.weight is weight:
                 raise WrongState(
@@ -141,5 +141,5 @@ class HeldWeight:
                 )
 
     def is_foreign(self, weight: Tensor) -> bool:
-        """Whether torch.func put it there for its caller."""
+        """Whether torch.func put the weight there for its caller."""
         return (self._seen is None or self._seen[0] is not weight) and called_functionally()

@@ -26,18 +26,18 @@ class Layer:
 
     name = ""
     coverage: Coverage | None = None
-    """Of the model that was wrapped last."""
+    """Coverage of the model that was wrapped last."""
     is_pruned: bool = False
     """Whether a quantizer was attached here and is not taken off; its module may be no more."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self.is_pruned = self.attached is not None  # as of a copy
+        self.is_pruned = self.attached is not None  # a copied module brings its attachment
         self.beside: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     @classmethod
     def of(cls, cell: Cell) -> Layer:
-        """The one behind a cell."""
+        """The layer behind a cell."""
         return cast(Layer, cell.attachment)
 
     @property
@@ -47,7 +47,7 @@ class Layer:
 
     @property
     def attached(self) -> PrunedWeight | None:
-        """What prunes its weight."""
+        """The attachment that prunes its weight."""
         slot = self._found()
         one = packed_attachment(slot) or find(slot)
         if one is not None:

@@ -10,13 +10,13 @@ from prunecell.torch.state import merged, values_of
 
 
 class Lead:
-    """The cell that is followed, also through a change of its quantizer. It may be no more."""
+    """The cell that is followed, also when its quantizer changes. It may be gone."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self._cell: PruneCell | None = None  # held, since it outlives its model
+        self._cell: PruneCell | None = None  # strong: it outlives its model
         self._tensor = 0
-        self._source: TensorSource | None = None  # which has that number as long as it is followed
+        self._source: TensorSource | None = None  # tells whether the number is still its tensor
         self._seen = -1
 
     @property
@@ -35,11 +35,11 @@ class Lead:
                 self._source, self._seen = source, -1
         cell, tensor = self._cell, self._tensor
         if leader is None:
-            self._cell = None  # this is the last time
+            self._cell = None  # last update
         if cell is None or cell.changes == self._seen:
             return False
         if cell.source(tensor) is not self._source:
-            return False  # its number is that of another by now
+            return False  # the number belongs to another tensor now
         if cell.parameters != one.quantizer.parameters:
             one.exchange(twin(cell))
         mask = cell.mask(tensor)
@@ -50,5 +50,5 @@ class Lead:
 
 
 def twin(cell: PruneCell) -> PruneCell:
-    """One of the same parameters, without tensors."""
+    """A PruneCell of the same parameters, without tensors."""
     return PruneCell(**cell.parameters.as_dict())

@@ -20,7 +20,7 @@ from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.shards import hold_back
 from prunecell.warning import warn
 
-# The list of errors of the load that was checked last, which tells loads apart, and the prefix.
+# The last load that was checked, identified by its list of errors, and the prefix.
 _checked: contextvars.ContextVar[tuple[Any, str]]
 _checked = contextvars.ContextVar("checked", default=(None, ""))
 
@@ -47,10 +47,10 @@ def before_load(
         hold_back(module, cells, given, prefix, metadata)
         check_cells(cells, given, metadata, whole=not prefix)
         set_checked(errors, prefix)
-    # A part of a model gets the keys of its own name, and what shares its weight may have another.
+    # A part of a model sees the keys of its own name; a shared weight may have another name.
     keys = Keys.of(prefix, parameter)
     one.loading = check(one, given, keys, metadata, whole=not prefix)
-    one.settle()  # what comes takes the place of pruned weights
+    one.settle()  # the load replaces pruned weights
     for key in keys.added:
         given.pop(key, None)
 
@@ -86,7 +86,7 @@ def is_checked(errors: list[str], prefix: str) -> bool:
 
 
 def set_checked(errors: list[str], prefix: str) -> None:
-    """They have been."""
+    """Notes that all cells below the prefix were checked in this load."""
     _checked.set((errors, prefix))
 
 

@@ -17,7 +17,7 @@ class Loading:
     saved: dict[str, Any] | None
     """A state of the whole PruneCell; None: the one in force stays."""
     dense: Tensor | None
-    """Full-precision weights; None: they are those that the parameter gets."""
+    """Full-precision weights; None: the parameter brings them."""
     takes_mask: bool = False
     """Whether the mask in force gives way to one that is built from weights without mask."""
     figures: Figures | None = None

@@ -20,25 +20,25 @@ from prunecell.torch.origin import Origin
 
 
 class Frozen:
-    """Those whose weights did not learn when they were last seen: they carry no hook yet."""
+    """The weights that did not learn when they were last seen: they carry no gradient hook."""
 
     def __init__(self) -> None:
         self._weights: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
         self.any = False
-        """Whether there may be one. Training asks at every step, and sets are slow to answer."""
+        """Whether there is one, as a plain attribute: every training step asks."""
 
     def add(self, one: MaskedWeight) -> None:
-        """The weight does not learn."""
+        """Adds a weight that does not learn."""
         self._weights.add(one)
         self.any = True
 
     def discard(self, one: MaskedWeight) -> None:
-        """The weight learns, or is pruned no more."""
+        """Removes a weight that learns, or is no longer pruned."""
         self._weights.discard(one)
         self.any = len(self._weights) > 0
 
     def alive(self) -> list[MaskedWeight]:
-        """All of them."""
+        """The frozen weights."""
         return list(self._weights)
 
 
@@ -51,9 +51,9 @@ class MaskedWeight(HeldWeight):
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
     _is_alone = True
-    """Whether one cell holds the weight, and no average follows it, nor it another weight."""
+    """Whether one cell holds the weight, no average follows it, and it follows none."""
     origin: Origin | None = None
-    """Of a copy that no optimizer has moved: what it was copied from."""
+    """Where a copy comes from, until an optimizer moves it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class MaskedWeight(HeldWeight):
         return Figures(of.size, of.zeros - len(self.revived()), of.level, of.asked)
 
     def revived(self) -> Tensor:
-        """Where pruned weights are not 0: int64[n, dimensions]. None in one that has no values."""
+        """Indices of pruned weights that are not 0, int64[n, dimensions]; empty if meta."""
         weight, mask = self.weight, self.mask
         if mask is None or weight is None or weight.is_meta:
             return torch.empty((0, 0), dtype=torch.int64)
@@ -98,7 +98,7 @@ class MaskedWeight(HeldWeight):
         return seen is not None and seen[0] is weight and seen[1] == weight._version
 
     def is_ready(self, weight: Any) -> bool:
-        """Whether a forward may read the weight as it is, and it will be masked when it learns."""
+        """Whether a forward may read the weight as it is, with its gradient hook in place."""
         seen, hooked = self._seen, self._hooked
         if seen is None or seen[0] is not weight or seen[1] != weight._version:
             return False
@@ -125,7 +125,7 @@ class MaskedWeight(HeldWeight):
         return changed
 
     def written(self) -> None:
-        """The weight is masked, maybe by another mask: remember its version."""
+        """Remembers the version of the weight, which has just been masked."""
         self._masked_state = []
         weight = self.weight
         if weight is None:
@@ -139,10 +139,10 @@ class MaskedWeight(HeldWeight):
         self._seen = None if weight.is_inference() else (weight, weight._version)
 
     def moved(self, fn: Callable[[Tensor], Tensor]) -> None:
-        """`fn` has been applied to the weight: a cast, or a move, which leave its version alone."""
+        """Follows a cast or a move of the weight by `fn`, which left its version alone."""
         weight = self.weight
         if weight is not None:
-            self._seen = (weight, -1)  # no version: it may have new values
+            self._seen = (weight, -1)  # matches no version: the values may be new
         if self.dense is not None:
             with torch.no_grad():
                 self.dense = fn(self.dense)
@@ -150,7 +150,7 @@ class MaskedWeight(HeldWeight):
     # Optimizer steps
 
     def stepped(self, weight: Tensor) -> None:
-        """An optimizer has moved the weight, and it is masked again."""
+        """Notes that an optimizer has moved the weight and that it is masked again."""
         self.origin = None
         self._seen = None if weight.is_inference() else (weight, weight._version)
         self._proven = True
@@ -194,7 +194,10 @@ class MaskedWeight(HeldWeight):
         if mask is None or self._exposed or weight.is_meta:
             return
         self.dense = alike(weight, self.dense)
-        self._seen = (weight, -1)  # no version: an interrupt from here on leaves it to be masked
+        self._seen = (
+            weight,
+            -1,
+        )  # matches no version: an interrupt leaves it to be masked
         _core.apply_masks([weight.detach()], [follow(mask, weight)], otherwise=[self.dense])
         bump_versions([weight])
         self._exposed = True
@@ -247,7 +250,7 @@ class MaskedWeight(HeldWeight):
 
 
 def _mask_gradient(owner: weakref.ref[MaskedWeight], parameter: Tensor) -> None:
-    """What a `GradientHook` leaves to Python: no mask yet, odd gradients, and those of graphs."""
+    """Masks the gradients that `GradientHook` leaves to Python: odd ones, and those of graphs."""
     one, gradient = owner(), parameter.grad
     if one is None or gradient is None or gradient.layout != torch.strided:
         return  # sparse gradients: the step hook masks what they did

@@ -15,7 +15,7 @@ from prunecell.torch.form import tensor_fault
 
 
 class Named(Protocol):
-    """Whose tensor is masked, for errors."""
+    """The owner of a tensor, named in errors."""
 
     name: str
 
@@ -50,7 +50,7 @@ def mask_tensors(owners: Sequence[Named], tensors: list[Tensor], masks: list[Mas
 
 
 def _mask_one(tensor: Tensor, mask: Mask) -> bool:
-    """For models that were moved or spread over devices, and strides that the core knows not."""
+    """Masks one tensor that was moved, lies on another device, or has odd strides."""
     if tensor.is_meta:  # it has no values
         return False
     follow(mask, tensor)
@@ -68,7 +68,7 @@ def _mask_one(tensor: Tensor, mask: Mask) -> bool:
 
 
 def follow(mask: Mask, tensor: Tensor) -> Mask:
-    """The mask, on the device of its weight, which `Module.to` moves without telling anybody."""
+    """The mask, moved to the device of its weight: `Module.to` tells nobody."""
     mask.move(str(tensor.device))
     return mask
 
@@ -88,5 +88,5 @@ def alike(weight: Tensor, values: Tensor) -> Tensor:
         and values.stride() == weight.stride()
     ):
         return values
-    with torch.inference_mode(False):  # what is to live long is no inference tensor
+    with torch.inference_mode(False):  # long-lived tensors are no inference tensors
         return torch.empty_like(weight, requires_grad=False).copy_(values.detach())

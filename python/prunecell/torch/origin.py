@@ -18,7 +18,7 @@ class Origin:
         self._version: int | None = None
 
     def copied(self, weight: Tensor) -> None:
-        """The values of the copy are there."""
+        """Notes the version of the copy once its values are there."""
         self._version = None if weight.is_inference() else weight._version
 
     def is_ahead(self, copied: HeldWeight) -> bool:

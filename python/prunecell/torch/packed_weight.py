@@ -88,7 +88,7 @@ class PackedWeight:
         self.shape: torch.Size = weight.shape
         self.stride: tuple[int, ...] = weight.stride()
         bits = weight.contiguous().view(_INTEGERS[weight.element_size()])
-        # -0 and NaN are values to restore
+        # bits, since -0 and NaN are restored
         self.mask: Mask = Mask.from_array((bits != 0).cpu().numpy())
         kept = self.mask.size - self.mask.zeros
         self.nbytes: int = kept * weight.element_size() + self.mask.packed.nbytes
@@ -131,12 +131,12 @@ class Packed(nn.Module):
     """Base of the classes of compressed modules."""
 
     _packed: dict[str, PackedWeight]
-    """By the name of the parameter."""
+    """Packed weights by the names of their parameters."""
     _attached: dict[str, PrunedWeight]
 
 
 def packed_attachment(slot: Slot) -> PrunedWeight | None:
-    """What is attached to a cell whose weight is packed."""
+    """The attachment of a cell whose weight is packed."""
     module = slot.module()
     return module._attached.get(slot.parameter) if isinstance(module, Packed) else None
 
@@ -227,7 +227,7 @@ def release_buffers() -> None:
 
 
 def decompress_module(module: Any) -> None:
-    """The reverse: the parameters are those from before, dense again and in their old order."""
+    """Undoes `compress_parameter`: the old parameters, dense, in their old order."""
     packed, attached, order = module._packed, module._attached, module._order
     for hook in module._packed_hooks:
         hook.remove()

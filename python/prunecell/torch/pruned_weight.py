@@ -44,7 +44,7 @@ class PrunedWeight(MaskedWeight):
     """One weight, the modules that share it, and its place in a `PruneCell`."""
 
     compressed = False
-    """Whether weights of the model are packed, this one or others: its schedule rests."""
+    """Whether the model is compressed, this weight or others: its schedule rests."""
     loading: Loading | None = None
     """What a load in progress brings."""
     lead: Leading | None = None
@@ -91,7 +91,7 @@ class PrunedWeight(MaskedWeight):
 
     @property
     def is_averaged(self) -> bool:
-        """Whether it is an average, or has one: such weights are swapped through `.data`."""
+        """Whether the weight is an average or has one: averages are swapped through `.data`."""
         return self.lead is not None or len(self._followers) > 0
 
     def followers(self) -> list[PrunedWeight]:
@@ -99,7 +99,7 @@ class PrunedWeight(MaskedWeight):
         return list(self._followers)
 
     def add_follower(self, average: PrunedWeight) -> None:
-        """The weight of an average follows this one."""
+        """Notes the weight of an average that follows this one."""
         self._followers.add(average)
         self._is_alone = False
 
@@ -109,14 +109,14 @@ class PrunedWeight(MaskedWeight):
             self.enforce()
 
     def is_left_behind(self) -> bool:
-        """Whether it is an average that follows nobody; asked once, it is not again."""
+        """Whether the weight is an average that follows nobody; True at most once."""
         if self.origin is None or self.lead is not None or not self.origin.is_ahead(self):
             return False
         self.origin = None
         return True
 
     def exchange(self, quantizer: PruneCell) -> None:
-        """Another quantizer prunes the weight from now on; its mask is still to come."""
+        """Gives the weight to another quantizer, whose mask is still to come."""
         self.check_form()
         weight = self.weight
         self.quantizer = quantizer
@@ -129,7 +129,7 @@ class PrunedWeight(MaskedWeight):
     # Cells come and go
 
     def check_same(self, name: str, quantizer: PruneCell) -> None:
-        """The parameters of a quantizer for another holder of the weight must be those in force."""
+        """Raises if a quantizer for another holder of the weight has other parameters."""
         ours, theirs = self.quantizer.parameters, quantizer.parameters
         if ours != theirs:
             raise InvalidArgument(
@@ -138,7 +138,7 @@ class PrunedWeight(MaskedWeight):
             )
 
     def adopt(self, slot: Slot, weight: Tensor | None) -> None:
-        """A cell holds the weight. None: it computes one of its own by now."""
+        """Adds a cell that holds the weight; `weight` is None where the cell computes its own."""
         if slot not in self._slots:
             self._slots.append(slot)
         self._is_alone = self._is_alone and len(self._slots) == 1
@@ -147,21 +147,21 @@ class PrunedWeight(MaskedWeight):
         registry.changed()
 
     def release(self, slot: Slot) -> bool:
-        """A cell does not hold the weight any more. Returns whether others do."""
+        """Removes a cell that holds the weight. Returns whether others hold it."""
         self._slots = [one for one in self._slots if not one.gone and one != slot]
         return bool(self._slots)
 
     def end(self) -> None:
-        """Nothing holds the weight: its place in the quantizer is given back."""
+        """Gives the place in the quantizer back when no cell holds the weight."""
         registry.alive.discard(self)
         frozen.discard(self)
         self.quantizer.drop_tensor(self.index)
         self._unhook_gradient()
 
-    # Whoever reads the weight gets it masked
+    # Readers of the weight get it masked
 
     def before_forward(self, weight: Any, training: bool) -> None:
-        """A weight that was written by hand, or has begun to learn, is taken care of."""
+        """Masks a weight that was written by hand, and hooks one that has begun to learn."""
         if weight is not None:
             if not isinstance(weight, nn.Parameter):
                 return  # torch.func puts tensors of its caller there
@@ -176,7 +176,7 @@ class PrunedWeight(MaskedWeight):
 
     @property
     def is_as_seen(self) -> bool:
-        """Whether the one cell that it has holds the parameter that was masked last."""
+        """Whether its only cell holds the parameter that was masked last."""
         seen = self._seen
         return self._is_alone and seen is not None and seen[0] is self.weight
 

@@ -32,14 +32,14 @@ from prunecell.torch.masking import mask_tensors
 
 @dataclass(frozen=True)
 class _Found:
-    """Whose hooks the parameters of an optimizer carry."""
+    """The owners of the hooks that the parameters of an optimizer carry."""
 
     generation: int
-    """That of the registry when they were looked for."""
+    """Generation of the registry when the owners were found."""
     parameters: list[int]
     """The ids of the parameters in their order."""
     owners: list[tuple[weakref.ref[MaskedWeight], int]]
-    """The owners of hooks, each with the place of its parameter."""
+    """The owners, each with the place of its parameter."""
 
 
 _FOUND = "_prunecell_found"
@@ -47,8 +47,8 @@ _FOUND = "_prunecell_found"
 
 
 def _among(optimizer: Optimizer) -> list[tuple[MaskedWeight, Tensor]]:
-    """Those whose weights the optimizer moves, with the weights."""
-    if frozen.any:  # forwards tell, but not compiled ones, nor those that never come
+    """The pruned weights that the optimizer moves, with their parameters."""
+    if frozen.any:  # their forward may be compiled, or not run at all
         for owner in frozen.alive():
             owner.follow_frozen()
     parameters: list[Tensor] = []
@@ -77,7 +77,7 @@ def _owners(parameters: Sequence[Tensor]) -> list[tuple[weakref.ref[MaskedWeight
 
 
 def _left(parameters: Sequence[Tensor]) -> list[tuple[MaskedWeight, Tensor]]:
-    """Frozen weights without hooks, which a gradient from before moves all the same."""
+    """Frozen weights without hooks that have a gradient from before, which moves them."""
     unhooked = {id(one.weight): one for one in frozen.alive()}
     return [
         (unhooked[id(parameter)], parameter)
@@ -116,7 +116,7 @@ def _before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
 
 
 def _check_differentiates(optimizer: Optimizer, one: MaskedWeight) -> None:
-    """Refuses steps that differentiate, as of AdaHessian: they would do so at the dense weights.
+    """Refuses steps that differentiate, like AdaHessian: they would do so at the dense weights.
 
     torch's own optimizers do not, whatever graph the gradients have.
     """
@@ -132,7 +132,7 @@ def _check_differentiates(optimizer: Optimizer, one: MaskedWeight) -> None:
 
 
 def _pruned_closure(closure: Callable[[], Any], exposed: list[MaskedWeight]) -> Callable[[], Any]:
-    """The closure of a step runs forward and backward: on pruned weights, as everywhere."""
+    """The closure of a step, run on pruned weights."""
 
     def run() -> Any:
         for one in exposed:
@@ -205,5 +205,5 @@ register_optimizer_step_post_hook(_uncompiled(_after_step))
 
 @functools.cache
 def watch_before_steps() -> None:
-    """From now on weights that are not in place are exposed to optimizers. In place needs none."""
+    """From now on optimizers see the full-precision weights of cells that are not in place."""
     register_optimizer_step_pre_hook(_uncompiled(_before_step))

@@ -23,7 +23,7 @@ def watch(net: Any) -> None:
 
 
 def watch_part(module: Any) -> None:
-    """The same for loads into a module of a model."""
+    """As `watch`, for loads into a module of a model."""
     hooks = module._load_state_dict_pre_hooks
     if _check_load not in _hooks_in(hooks):
         module.register_load_state_dict_pre_hook(_check_load)

@@ -20,14 +20,14 @@ from prunecell.torch.slot import Slot
 
 
 def find(slot: Slot) -> PrunedWeight | None:
-    """What is attached to a cell."""
+    """The attachment of a cell."""
     module = slot.module()
     found = {} if module is None else attached_to(module)
     return found.get(slot.parameter)
 
 
 def attached_to(module: nn.Module) -> dict[str, PrunedWeight]:
-    """What is attached to the cells of a module, by the name of the parameter."""
+    """The attachments of a module's cells, by the names of the parameters."""
     return {
         hook.parameter: hook.owner
         for hook in module._forward_pre_hooks.values()
@@ -47,7 +47,7 @@ class CellHook(Unscriptable):
         owner.adopt(Slot(module, parameter), weight)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        module: Any = self._module()  # while it is copied it has no parameters yet: name the weight
+        module: Any = self._module()  # a copy has no parameters yet: name the weight
         if module is None:
             raise self._replaced("another")
         mask_outgoing([self.owner])
@@ -56,7 +56,7 @@ class CellHook(Unscriptable):
 
     def __call__(self, module: nn.Module, _args: Any) -> None:
         """Before a forward of the module."""
-        # At every step: each function that is called costs microseconds, its code is in no cache.
+        # Runs at every step with cold caches, where each function call costs microseconds.
         if is_dynamo_compiling():
             return
         weight = module._parameters.get(self.parameter)
@@ -67,18 +67,18 @@ class CellHook(Unscriptable):
         self.owner.before_forward(weight, module.training)
 
     def _is_on_replica(self, module: Any) -> bool:
-        """Of a module that has copied the hook: whether its weight is a copy, as it was masked."""
-        if "_is_replica" in module.__dict__:  # of DataParallel
+        """Whether a module that has copied the hook is a replica, whose weights were masked."""
+        if "_is_replica" in module.__dict__:  # DataParallel
             return True
         self.check_on(module)
         return False
 
     def check_on(self, module: Any) -> None:
         """Raises WrongState on a module that has copied the hook from the one it was made for."""
-        own: Any = self._module()  # of what was replaced, a cycle of references may be alive yet
+        own: Any = self._module()  # a replaced module may still be alive in a reference cycle
         if own is module:
             return
-        if own is None or own._parameters is not module._parameters:  # as a shallow copy has them
+        if own is None or own._parameters is not module._parameters:  # shallow copies share them
             raise self._replaced(type(module).__name__)
 
     def _replaced(self, by: str) -> WrongState:

@@ -1,4 +1,4 @@
-"""What is done to weights that were copied."""
+"""Masks weights that were copied with their modules."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from prunecell.torch.masking import mask_tensors
 
 
 def mask_copy(owner: MaskedWeight, weight: Any) -> None:
-    """A weight was copied before its hooks, maybe as a step that raised left it."""
+    """Masks a weight that was copied before its hooks, maybe after a step that raised."""
     if weight is not None and not weight.is_meta and owner.mask is not None:
         mask_tensors([owner], [weight], [owner.mask])

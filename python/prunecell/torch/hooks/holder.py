@@ -17,7 +17,7 @@ from prunecell.torch.pruned_weight import PrunedWeight
 class HolderHook(Unscriptable):
     """Masks a weight before a module that shares it runs or is saved.
 
-    A copy of such a module without the cells is an ordinary module: the hook holds nothing.
+    A copy of the module without the cells is an ordinary module: the hook holds nothing.
     """
 
     def __init__(self, owner: PrunedWeight | None, module: nn.Module, *, leaves: bool) -> None:
@@ -29,7 +29,7 @@ class HolderHook(Unscriptable):
 
     @property
     def owner(self) -> PrunedWeight | None:
-        """What is attached to the weight, while a cell has it."""
+        """The attachment of the weight, while a cell has it."""
         return self._owner()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -54,7 +54,7 @@ class HolderHook(Unscriptable):
 def read_by(module: nn.Module) -> list[nn.Parameter]:
     """The parameters, under whatever name, that a forward of the module reads itself."""
     read = list(module._parameters.values())
-    if isinstance(module, nn.MultiheadAttention):  # which calls no forward of its last layer
+    if isinstance(module, nn.MultiheadAttention):  # it never calls the forward of its last layer
         read.append(module.out_proj._parameters.get("weight"))
     return [one for one in read if one is not None]
 

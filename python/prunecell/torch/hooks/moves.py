@@ -21,14 +21,14 @@ def follow_moves(one: PrunedWeight, module: nn.Module) -> None:
 
 
 def stop_following(one: PrunedWeight, module: nn.Module) -> None:
-    """The reverse."""
+    """Undoes `follow_moves`."""
     present = module.__dict__.get("_apply")
     if isinstance(present, ApplyHook) and not present.drop(one):
         del module.__dict__["_apply"]
 
 
 class ApplyHook:
-    """In the place of a module's `_apply`, through which torch casts and moves its tensors.
+    """Replaces a module's `_apply`, through which torch casts and moves its tensors.
 
     Full-precision weights that are no tensors of the module get what its weight gets: after
     `net.half().float()` both are rounded. A weight that was exchanged this way is masked again.
@@ -55,12 +55,12 @@ class ApplyHook:
         return module
 
     def add(self, one: PrunedWeight) -> None:
-        """A weight that the module holds; once is enough."""
+        """Adds a weight that the module holds."""
         if one not in self._alive():
             self._owners.append(weakref.ref(one))
 
     def drop(self, one: PrunedWeight) -> bool:
-        """The weight is not pruned any more. Returns whether others are."""
+        """Removes a weight that is no longer pruned. Returns whether others are left."""
         self._owners = [weakref.ref(other) for other in self._alive() if other is not one]
         return bool(self._owners)
 
