@@ -34,17 +34,26 @@ class Attached:
     def weights(self) -> list[PrunedWeight]:
         """The pruned weights, each once, in the order of `modules`; averages are up to date.
 
+        That the only cell of a weight still holds it is checked where the weight is read.
+
         Raises:
             WrongState: The model is compressed, a module has copied the hooks of another, or a cell
-                does not hold its weight any more.
+                does not hold a weight any more that it shares.
         """
         found = self._known()
         if found is None:
             found = self._walk()
         for one in found:
-            if not one.is_as_seen:
+            if not one.is_alone:
                 one.keep_up()
                 one.check_held()
+        return found
+
+    def held_weights(self) -> list[PrunedWeight]:
+        """As `weights`, but raises WrongState for any cell that does not hold its weight."""
+        found = self.weights()
+        for one in found:
+            one.check_held()
         return found
 
     def _known(self) -> list[PrunedWeight] | None:

@@ -50,7 +50,7 @@ class MaskedWeight(HeldWeight):
 
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
-    _is_alone = True
+    is_alone = True
     """Whether one cell holds the weight, no average follows it, and it follows none."""
     origin: Origin | None = None
     """Where a copy comes from, until an optimizer moves it."""
@@ -102,7 +102,7 @@ class MaskedWeight(HeldWeight):
         seen, hooked = self._seen, self._hooked
         if seen is None or seen[0] is not weight or seen[1] != weight._version:
             return False
-        if not self._is_alone or self._is_frozen or hooked is None or not weight.requires_grad:
+        if not self.is_alone or self._is_frozen or hooked is None or not weight.requires_grad:
             return False
         hooks = weight._post_accumulate_grad_hooks
         return hooks is not None and hooked.id in hooks

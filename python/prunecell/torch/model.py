@@ -143,7 +143,7 @@ class Model:
 
     def apply_masks(self) -> None:
         """Masks all weights now: after writes to `.data` or steps of foreign optimizers."""
-        for one in self._attached.weights():
+        for one in self._attached.held_weights():
             one.enforce()
 
     def rewind(self, state: Mapping[str, Any]) -> None:
@@ -186,7 +186,7 @@ class Model:
     def check(self) -> None:
         """Raises WrongState naming the first pruned weight that is not 0, or a layer replaced."""
         self._attached.replaced.check()
-        for one in self._attached.weights():
+        for one in self._attached.held_weights():
             revived = one.revived()
             if len(revived):
                 index = tuple(revived[0].tolist())

@@ -62,7 +62,7 @@ class PrunedWeight(MaskedWeight):
         self._slots.append(slot)
         if lead is not None:
             self.lead = lead
-            self._is_alone = False
+            self.is_alone = False
             lead.take(self)
 
     def _begin(self) -> None:
@@ -101,7 +101,7 @@ class PrunedWeight(MaskedWeight):
     def add_follower(self, average: PrunedWeight) -> None:
         """Notes the weight of an average that follows this one."""
         self._followers.add(average)
-        self._is_alone = False
+        self.is_alone = False
 
     def keep_up(self) -> None:
         """Takes mask and schedule of what it follows, if they have changed."""
@@ -141,7 +141,7 @@ class PrunedWeight(MaskedWeight):
         """Adds a cell that holds the weight; `weight` is None where the cell computes its own."""
         if slot not in self._slots:
             self._slots.append(slot)
-        self._is_alone = self._is_alone and len(self._slots) == 1
+        self.is_alone = self.is_alone and len(self._slots) == 1
         if weight is not None:
             self._hook_gradient(weight)
         registry.changed()
@@ -173,12 +173,6 @@ class PrunedWeight(MaskedWeight):
             self.look()
         elif not self._is_masked(weight):
             self.enforce()
-
-    @property
-    def is_as_seen(self) -> bool:
-        """Whether its only cell holds the parameter that was masked last."""
-        seen = self._seen
-        return self._is_alone and seen is not None and seen[0] is self.weight
 
     def mask_again(self) -> None:
         """Masks the weight if something has written it since: by hand, or a step that raised."""

@@ -194,8 +194,8 @@ def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
     disable: Any = torch.compiler.disable
     disabled = disable(hook)
 
-    def run(*args: Any) -> Any:
-        return disabled(*args) if is_dynamo_compiling() else hook(*args)
+    def run(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+        return (disabled if is_dynamo_compiling() else hook)(optimizer, args, kwargs)
 
     return run
 
