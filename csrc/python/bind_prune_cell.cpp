@@ -9,6 +9,7 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,14 @@ Memory gradients_of(const PyTensors& given) {
 
 using PyCalls = std::vector<std::pair<SharedCell*, PyTensors>>;
 
+/// The numbers of the calls whose cells have new figures.
+std::vector<std::size_t> news_of(const std::vector<CellCall>& calls) {
+  std::vector<std::size_t> news;
+  for (std::size_t c = 0; c < calls.size(); ++c)
+    if (calls[c].cell->take_news()) news.push_back(c);
+  return news;
+}
+
 /// function(context, calls), with the GIL released. Returns the numbers of the calls whose cells have new figures.
 template <class Function>
 std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&& function) {
@@ -74,10 +83,23 @@ std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&
   const py::gil_scoped_release nogil;
   const SharedCells ours(std::move(shared));
   function(context, std::span<const CellCall>(calls));
-  std::vector<std::size_t> news;
-  for (std::size_t c = 0; c < calls.size(); ++c)
-    if (calls[c].cell->take_news()) news.push_back(c);
-  return news;
+  return news_of(calls);
+}
+
+/// Counts samples where that is all that an update does: as update() of calls without tensors. Nothing, and nothing is
+/// done, where some cell is due.
+std::optional<std::vector<std::size_t>> count(std::vector<const SharedCell*> cells, std::int64_t batch_size) {
+  std::vector<CellCall> calls;
+  for (const SharedCell* cell : cells) {
+    if (!cell) throw InvalidType("cells: expected a PruneCell, got None");
+    calls.push_back({SharedCells::cell(*cell), {}});
+  }
+  const py::gil_scoped_release nogil;
+  const SharedCells ours(std::move(cells));
+  for (const CellCall& call : calls)
+    if (call.cell->due(batch_size)) return std::nullopt;
+  update(Context{}, calls, batch_size);
+  return news_of(calls);
 }
 
 /// A property that is read at once.
@@ -222,6 +244,7 @@ void bind_prune_cell(py::module_& module) {
                           [=](const Context& context, auto cells) { update(context, cells, batch_size); });
       },
       py::arg("calls"), py::arg("batch_size"), py::arg("threads") = 0);
+  module.def("count", &count, py::arg("cells"), py::arg("batch_size"));
   module.def(
       "end_epoch",
       [](const PyCalls& calls, int threads) {

@@ -2,7 +2,8 @@
 # Arrays are Any: numpy arrays and whatever else speaks DLPack.
 # ruff: noqa: N818 (the names of prunecell/error.hpp)
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,6 +66,13 @@ class Result:
     def tied(self) -> bool: ...
     @property
     def changed(self) -> bool: ...
+
+class GradientHook:
+    def __init__(self, owner: weakref.ref[Any], otherwise: Callable[[Any], object]) -> None: ...
+    def __call__(self, parameter: Any) -> None: ...
+    @property
+    def owner(self) -> weakref.ref[Any]: ...
+    def set_mask(self, mask: Mask | None) -> None: ...
 
 class LevelSearch:
     """Threshold search over weights that are split in any way; `help(prunecell.LevelSearch)`.
@@ -221,6 +229,7 @@ def update(
     batch_size: int,
     threads: int = 0,
 ) -> list[int]: ...
+def count(cells: Sequence[PruneCell], batch_size: int) -> list[int] | None: ...
 def end_epoch(
     calls: Sequence[tuple[PruneCell, Sequence[tuple[Any, Any, Any]]]], threads: int = 0
 ) -> list[int]: ...

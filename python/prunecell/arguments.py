@@ -106,6 +106,8 @@ def parse_index(value: object, count: int) -> int:
 
 def parse_batch_size(value: object) -> int:
     """The argument of `update`: samples since the last one, an integer >= 0."""
+    if type(value) is int and 0 <= value < 2**63:  # at every training step
+        return value
     return _bounded("batch_size", value, 63)
 
 

@@ -40,6 +40,11 @@ class Cell:
         self._attachment = attachment
 
     @property
+    def attachment(self) -> Attachment:
+        """What the adapter put behind this cell."""
+        return self._attachment
+
+    @property
     def name(self) -> str:
         """Name of the layer, e.g. "features.0", in the model that was wrapped last."""
         return self._attachment.name

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
-from prunecell import _core as core
 from prunecell._core import Figures
+from prunecell.cell_tensors import CellTensors
 from prunecell.shown import short_list
 from prunecell.warning import warn
 
 MOST_NAMED = 10  # tensors named in a warning
 
-
-class Cell(Protocol):
-    """The part of a `PruneCell` that is read here; the class itself stands on this module."""
-
-    _core: core.PruneCell
-    _custom: set[int]
-    _told: set[tuple[int, bool]]
-
-    @property
-    def prune_filler(self) -> str:
-        """The rule that decides which weights go."""
-
-
-Update = tuple[Cell, int, Figures]
+Update = tuple[CellTensors, int, Figures]
 """A mask update: the cell, the number of the tensor in it, and the result."""
 
 
-def known_updates(cells: Iterable[Cell]) -> Iterator[Update]:
+def known_updates(cells: Iterable[CellTensors]) -> Iterator[Update]:
     """The last finished update of each tensor; updates under way on a device are not waited for."""
     for cell in cells:
-        for tensor in range(cell._core.tensor_count):
+        for tensor in range(cell.tensor_count):
             yield cell, tensor, cell._core.known_figures(tensor)
 
 
@@ -45,7 +31,7 @@ def warn_of_dead(updates: Iterable[Update]) -> None:
         if told in cell._told or not (figures.tied or is_dead(cell, tensor, figures)):
             continue
         cell._told.add(told)
-        name = cell._core.name(tensor)
+        name = cell.name(tensor)
         text = f"cell {name!r}" if name else f"tensor {tensor}"
         (spared if figures.tied else dead).append(f"{text} ({figures.asked:.4g} asked)")
     if dead:
@@ -63,17 +49,17 @@ def warn_of_dead(updates: Iterable[Update]) -> None:
         )
 
 
-def is_dead(cell: Cell, tensor: int, figures: Figures) -> bool:
+def is_dead(cell: CellTensors, tensor: int, figures: Figures) -> bool:
     """Whether a tensor lost all weights though less was asked."""
     return figures.zeros == figures.size > 0 and decides(cell, tensor, figures)
 
 
-def decides(cell: Cell, tensor: int, figures: Figures) -> bool:
+def decides(cell: CellTensors, tensor: int, figures: Figures) -> bool:
     """Whether the weights and the share that was asked decide the mask, so that it may surprise.
 
     A mask that was set does not.
     """
-    return tensor not in cell._custom and may_surprise(cell.prune_filler, figures.asked)
+    return not cell.is_custom(tensor) and may_surprise(cell.parameters.prune_filler, figures.asked)
 
 
 def may_surprise(filler: str, asked: float) -> bool:

@@ -68,9 +68,7 @@ class _Attribute:
         if cell is None:
             return self
         return (
-            cell._unused[self._name]
-            if self._name in UNUSED
-            else getattr(cell._parameters, self._name)
+            cell._unused[self._name] if self._name in UNUSED else getattr(cell._chosen, self._name)
         )
 
     def __set__(self, _cell: object, _value: object) -> None:
@@ -80,7 +78,7 @@ class _Attribute:
 class Attributes:
     """What has parameters: each can be read as an attribute of its name."""
 
-    _parameters: Parameters
+    _chosen: Parameters
     _unused: dict[str, Any]
 
     if TYPE_CHECKING:

@@ -58,7 +58,7 @@ def through_its_state(net: nn.Module) -> nn.Module:
     fresh = network()
     model = prunecell.torch.wrap(fresh)
     for cell, old in zip(model, prunecell.torch.wrap(net), strict=True):
-        cell.quantizer = prunecell.PruneCell(**old.quantizer._parameters.as_dict())
+        cell.quantizer = prunecell.PruneCell(**old.quantizer.parameters.as_dict())
     fresh.load_state_dict(clones(net.state_dict()))
     return fresh
 
@@ -67,7 +67,7 @@ def through_the_states_of_its_cells(net: nn.Module) -> nn.Module:
     fresh = network()
     model = prunecell.torch.wrap(fresh)
     for cell, old in zip(model, prunecell.torch.wrap(net), strict=True):
-        cell.quantizer = prunecell.PruneCell(**old.quantizer._parameters.as_dict())
+        cell.quantizer = prunecell.PruneCell(**old.quantizer.parameters.as_dict())
         cell.quantizer.load_state_dict(old.quantizer.state_dict())
     return fresh
 

@@ -30,7 +30,7 @@ def save_mask_text(cell: PruneCell, path: str | os.PathLike[str]) -> None:
     Raises:
         WrongState: The cell is not initialized.
     """
-    masks = [cell.get_pruned_masks(tensor) for tensor in range(cell._core.tensor_count)]
+    masks = [cell.get_pruned_masks(tensor) for tensor in range(cell.tensor_count)]
     if not masks:
         raise WrongState("save_mask_text: the cell has no tensors")
     with replacing(path) as file:
@@ -49,7 +49,7 @@ def load_mask_text(cell: PruneCell, path: str | os.PathLike[str]) -> None:
         WrongState: The cell has no tensors, or mode Identity, which has no masks.
         Either way nothing is changed.
     """
-    shapes = [cell._core.shape(tensor) for tensor in range(cell._core.tensor_count)]
+    shapes = [cell.shape(tensor) for tensor in range(cell.tensor_count)]
     if not shapes or cell.prune_mode == "Identity":
         found = "mode Identity" if shapes else "no tensors"
         raise WrongState(f"load_mask_text: expected a cell with masks, got one with {found}")
@@ -127,10 +127,10 @@ def _state(cell: PruneCell, masks: list[Mask]) -> dict[str, Any]:
 
 def _blank_state(cell: PruneCell) -> dict[str, Any]:
     """The state of a cell with these parameters and an empty tensor before any update."""
-    scratch = PruneCell(**cell._parameters.as_dict() | {"start": min(cell.start, cell.threshold)})
+    scratch = PruneCell(**cell.parameters.as_dict() | {"start": min(cell.start, cell.threshold)})
     scratch.add_weights(np.empty(0, dtype=np.float32))
     scratch.initialize()
-    return scratch.state_dict() | {"parameters": cell._parameters.as_dict()}
+    return scratch.state_dict() | {"parameters": cell.parameters.as_dict()}
 
 
 __all__ = ["load_mask_text", "save_mask_text"]

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
 
 from prunecell import _core
 from prunecell.dying import known_updates, warn_of_dead
-from prunecell.quantizer import start
+from prunecell.quantizer import PruneCell, start
+from prunecell.torch.attachment import install, install_holder, remove
 from prunecell.torch.dead_rows import warn_of_dead_rows
-from prunecell.torch.enforce import registry
 from prunecell.torch.form import check_form
-from prunecell.torch.hooks import attached_to, find, holds, install, install_holder
-from prunecell.torch.pruned_weight import PrunedWeight, Request
+from prunecell.torch.held_weight import registry
+from prunecell.torch.hooks.cell import attached_to, find
+from prunecell.torch.hooks.holder import holds
+from prunecell.torch.pruned_weight import Leading, PrunedWeight
 from prunecell.torch.slot import Slot
+
+
+@dataclass(frozen=True)
+class Request:
+    """A quantizer that is to prune the weight of one cell."""
+
+    slot: Slot
+    name: str
+    quantizer: PruneCell
+    beside: tuple[nn.Module, ...] = ()
+    """Other modules that are known to hold a parameter of this module."""
+    lead: Leading | None = None
+    """The weight to follow, for averages; the quantizer has the parameters of its quantizer."""
 
 
 def attach(requests: Sequence[Request]) -> None:
@@ -34,32 +52,33 @@ def attach(requests: Sequence[Request]) -> None:
             if one is not None:
                 joining.append((one, request.slot))
             elif not _is_attached(request):
-                fresh.append((PrunedWeight(request), request.slot))
+                one = PrunedWeight(request.slot, request.name, request.quantizer, request.lead)
+                fresh.append((one, request.slot))
         quantizers = list(dict.fromkeys(one.quantizer for one, _ in fresh))
         start(quantizers)
         for quantizer in quantizers:
-            quantizer._core.wait()  # once, on a device too, to say what came of it
+            quantizer.wait()  # also for devices, whose figures the warnings need
     except BaseException:
         for one, _ in fresh:
-            one.quantizer._core.drop_tensor(one.index)
-            registry.discard(one)
+            one.quantizer.drop_tensor(one.index)
+            registry.alive.discard(one)
         raise
     for one, slot in fresh + joining:
         present = find(slot)
         if present is not one:
             install(one, slot)
             if present is not None:
-                present.remove(slot)
+                remove(present, slot)
     for request in requests:
         _install_beside(request)
-    # Of an average that follows, what is to be said was said of its model.
+    # Averages that follow are left out: their model has been warned about.
     own = [one for one, _ in fresh if one.lead is None]
     warn_of_dead(known_updates(dict.fromkeys(one.quantizer for one in own)))
     warn_of_dead_rows(own)
 
 
 def _install_beside(request: Request) -> None:
-    """Modules that hold the weight without being cells see it pruned, too."""
+    """Hooks the modules that hold the weight without being cells."""
     one = find(request.slot)
     if one is None:
         return
@@ -69,15 +88,22 @@ def _install_beside(request: Request) -> None:
 
 
 def _shared(request: Request) -> PrunedWeight | None:
-    """The attachment of another module that holds the same weight."""
+    """The attachment of another cell that holds the same weight, if there is one."""
     _check(request.slot, request.name)
-    for one in list(registry):
-        if one.weight is not request.slot.weight or not one.serves_beside(request.slot):
+    for one in list(registry.alive):
+        if not isinstance(one, PrunedWeight) or one.weight is not request.slot.weight:
             continue
-        if request.lead is None or (one.lead is not None and request.lead.is_that_of(one.lead)):
+        if not one.serves_beside(request.slot):
+            continue
+        if request.lead is None or _follow_one(request.lead, one.lead):
             one.check_same(request.name, request.quantizer)
             return one
     return None
+
+
+def _follow_one(lead: Leading, other: Leading | None) -> bool:
+    """Whether both follow one weight."""
+    return other is not None and find(lead.slot) is find(other.slot)
 
 
 def _is_attached(request: Request) -> bool:

@@ -1,43 +1,26 @@
-"""What a state_dict brings for a pruned weight: checked, and nothing changed yet."""
+"""Checks what a state_dict brings for a pruned weight, before anything changes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prunecell import _core
-from prunecell._core import Figures, InvalidArgument, InvalidType, Mask
+from prunecell._core import InvalidArgument, InvalidType, Mask
 from prunecell.keys import Keys
-from prunecell.quantizer import CellArrays
+from prunecell.quantizer import HeldArrays, start
 from prunecell.saved_state import shown
-from prunecell.torch.enforce import alike
 from prunecell.torch.form import DTYPES, not_plain, tensor_fault
 from prunecell.torch.load_options import masks_are_kept, parameters_are_kept
+from prunecell.torch.loading import Loading
+from prunecell.torch.masking import alike
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.state import decode, merged
 
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
-
-
 _SHARDS = "; load the files of one checkpoint within prunecell.torch.sharded_load()"
-
-
-@dataclass
-class Loading:
-    """What a state_dict brings for one cell."""
-
-    saved: dict[str, Any] | None
-    """A state of the whole PruneCell; None: the one in force stays."""
-    dense: Tensor | None
-    """Full-precision weights; None: they are those that the parameter gets."""
-    takes_mask: bool = False
-    """Whether the mask in force gives way to one that is built from weights without mask."""
-    figures: Figures | None = None
-    """Of a mask that is built from weights without mask."""
 
 
 def check(
@@ -87,9 +70,9 @@ def check(
     if one.dense is not None and not decoded["in_place"]:
         _check_shape(keys.dense, one.weight.shape, dense)
     saved = merged(one, decoded, None if mask is None else mask.detach().cpu().numpy())
-    trial = one.quantizer._core.copy()
+    trial = copy.deepcopy(one.quantizer)
     try:
-        trial.load(saved, parameters_are_kept())
+        trial.restore(saved, keep_parameters=parameters_are_kept())
     except InvalidArgument as error:
         hint = " (prunecell.torch.keep_parameters)" if "parameters" in str(error) else ""
         raise InvalidArgument(f"cell {one.name!r}: {error}{hint}") from None
@@ -103,7 +86,7 @@ def check(
 def _check_forms(
     one: PrunedWeight, weight: Tensor | None, key: str, metadata: dict[str, Any]
 ) -> None:
-    """Of the weight that is there, and of one that is to be assigned in its place."""
+    """Checks the form of the weight in place, and of the weight that a load assigns."""
     if one.weight is not None:
         one.check_form()
     if weight is not None and metadata.get("assign_to_params_buffers"):
@@ -169,7 +152,7 @@ def _is_kept(one: PrunedWeight) -> bool:
     At threshold 0 it is the zeros that the weights had. A mask without zeros has none to lose.
     """
     cell = one.quantizer
-    if cell.driven or cell.prune_filler == "None" or one.index in cell._custom:
+    if cell.driven or cell.prune_filler == "None" or cell.is_custom(one.index):
         return True
     rule = (cell.prune_mode, cell.prune_filler, cell.threshold)
     return rule == ("Static", "IterNonStruct", 0) and cell.figures(one.index).zeros > 0
@@ -183,17 +166,17 @@ def _rebuilt(one: PrunedWeight, weight: Tensor) -> Loading:
     if _is_kept(one):
         return Loading(None, None)
     cell = one.quantizer
-    trial = cell._core.copy()
-    memory: list[CellArrays] = [(None, None, None)] * trial.tensor_count
+    trial = copy.deepcopy(cell)
     for other in range(trial.tensor_count):
         if other != one.index:
             trial.drop_tensor(other)
     like = weight if one.weight.is_meta else one.weight
     values = alike(like, weight.clone())
-    memory[one.index] = (values, None, None if one.dense is None else torch.empty_like(values))
-    _core.initialize([(trial, memory)], True)
+    pruned = None if one.dense is None else torch.empty_like(values)
+    trial.replace_source(one.index, HeldArrays((values, None, pruned)))
+    start([trial], reset=True)
     state = cell.state_dict()
-    state["tensors"][one.index] = trial.save()["tensors"][one.index]
+    state["tensors"][one.index] = trial.snapshot()["tensors"][one.index]
     new, old = trial.mask(one.index), one.mask
     takes_mask = False
     if new is not None and old is not None and old.zeros > 0:

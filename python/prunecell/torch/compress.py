@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from prunecell import _core
 from prunecell._core import WrongState
 from prunecell.torch.form import fault
-from prunecell.torch.hooks import attached_to, find
+from prunecell.torch.hooks.cell import attached_to, find
 from prunecell.torch.model import Model
 from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.packed_weight import (
@@ -62,7 +62,7 @@ def _packed_modules(net: nn.Module) -> Iterator[nn.Module]:
 
 
 def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
-    packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by parameter: shared ones are packed once
+    packed: dict[int, tuple[PackedWeight, Tensor]] = {}  # by id of the parameter
     bytes_of: dict[str, tuple[int, int]] = {}
     slots = wrap(module, embeddings=True).slots
     attached = [one for slot in slots.values() if (one := find(slot)) is not None]
@@ -82,7 +82,7 @@ def _compress_cells(module: nn.Module) -> dict[str, tuple[int, int]]:
             packed[id(weight)] = packing, values
             bytes_of[name] = weight.nbytes, packing.nbytes
         compress_parameter(slot, *packed[id(weight)])
-    for one in attached:  # those that stay dense, too: a model is compressed or is not
+    for one in attached:  # dense ones included: a model is compressed as a whole
         one.compressed = bool(packed)
     return bytes_of
 

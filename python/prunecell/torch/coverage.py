@@ -11,8 +11,11 @@ from prunecell.torch.kinds import is_matrix, present, tables
 from prunecell.torch.slot import Slot
 from prunecell.warning import warn
 
-_UNSAID = 0.1  # of the matrix weights: what may stay dense without a word
-_NAMED = 3  # the largest ones, in the warning
+_UNSAID = 0.1
+"""Share of the matrix weights that may stay dense without a warning."""
+
+_NAMED = 3
+"""Matrices that the warning names, the largest first."""
 
 _warned: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
@@ -52,7 +55,7 @@ class Coverage:
         return {name: size / total for name, size in left.items()}
 
     def warn_once(self) -> None:
-        """Once for each model: if more than a tenth of the matrix weights will stay dense."""
+        """Warns once per model if more than a tenth of the matrix weights will stay dense."""
         net = self._net()
         if net is None or net in _warned:
             return

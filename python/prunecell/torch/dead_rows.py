@@ -1,4 +1,4 @@
-"""Saying which cells lost all weights of some outputs when a quantizer was attached."""
+"""Warns of cells that lost all weights of some outputs when a quantizer was attached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from prunecell.torch.kinds import is_table, output_rows
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.warning import warn
 
-_RARE = 0.001  # rows that chance may take of a cell for those that are gone to be no chance
+_RARE = 0.001
+"""Expected dead rows by chance in a cell, below which dead rows are worth a warning."""
 
 
 def warn_of_dead_rows(fresh: Sequence[PrunedWeight]) -> None:
@@ -21,7 +22,7 @@ def warn_of_dead_rows(fresh: Sequence[PrunedWeight]) -> None:
     counts = [(one, dead) for one in fresh if (dead := _dead_rows(one)) is not None]
     if not counts:
         return
-    found = torch.stack([dead.sum() for _, dead in counts]).tolist()  # a device answers once
+    found = torch.stack([dead.sum() for _, dead in counts]).tolist()  # one transfer from a device
     names = [
         f"cell {one.name!r} ({count} of {len(dead)})"
         for (one, dead), count in zip(counts, found, strict=True)

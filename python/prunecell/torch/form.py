@@ -54,7 +54,7 @@ def fault(
 
 
 def tensor_fault(what: str, weight: Tensor, shape: tuple[int, ...] | None = None) -> Error | None:
-    """The same of a tensor that may be meta; `what` names it in the error."""
+    """As `fault`, for a tensor that may be meta; `what` names it in the error."""
     odd = not_plain(weight, pruned=shape is not None)
     if odd is not None:
         return InvalidType(f"{what}: expected a plain dense tensor, got {odd}")
@@ -90,7 +90,7 @@ def not_plain(tensor: Tensor, *, pruned: bool = False) -> str | None:
     if kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
         if named.startswith("torch.distributed."):
             return f"{named}; sharded weights are not supported yet"
-        return f"{named}; {_before_quantizing(pruned)}"  # as of torchao and quanto
+        return f"{named}; {_before_quantizing(pruned)}"  # torchao, quanto
     if tensor.is_nested:
         return "a nested one; prune the tensors that it is made of"
     if tensor.layout != torch.strided:

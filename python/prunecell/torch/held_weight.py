@@ -10,9 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _functional_call
 
-from prunecell._core import WrongState
+from prunecell._core import Figures, WrongState
 from prunecell.quantizer import PruneCell
-from prunecell.torch.enforce import registry
 from prunecell.torch.form import check_form
 from prunecell.torch.slot import Slot
 
@@ -27,11 +26,28 @@ def called_functionally() -> bool:
     return False
 
 
+class Registry:
+    """All pruned weights of the process, held weakly."""
+
+    def __init__(self) -> None:
+        self.alive: weakref.WeakSet[HeldWeight] = weakref.WeakSet()
+        """The attachments that are alive."""
+        self.generation = 0
+        """Rises when hooks are put on a module or a parameter, or are taken off."""
+
+    def changed(self) -> None:
+        """Hooks come or go: caches of what was found by hooks are outdated."""
+        self.generation += 1
+
+
+registry = Registry()
+
+
 class HeldWeight:
     """One weight, the cells that share it, and modules that hold it without being cells."""
 
     name: str
-    """Of the cell."""
+    """Name of the cell."""
     quantizer: PruneCell
     index: int
     """Number of the tensor in the quantizer."""
@@ -60,27 +76,36 @@ class HeldWeight:
         return None
 
     @property
+    def figures(self) -> Figures:
+        """The figures of its mask."""
+        return self.quantizer.figures(self.index)
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """That of the weight when it was pruned."""
-        return self.quantizer._core.shape(self.index)
+        """Shape of the weight when it was pruned."""
+        return self.quantizer.shape(self.index)
 
     def serves_beside(self, slot: Slot) -> bool:
         """Whether another cell than this one holds the weight, too."""
         return any(not one.gone and one != slot for one in self._slots)
 
     def add_holder(self, module: nn.Module) -> None:
-        """The module shares the weight without being a cell of it."""
+        """Notes a module that shares the weight without being a cell of it."""
         self._holders.append(weakref.ref(module))
 
+    def holders(self) -> list[nn.Module]:
+        """The modules that share the weight without being cells of it."""
+        return [module for holder in self._holders if (module := holder()) is not None]
+
     def check_form(self, *, needs_values: bool = False) -> None:
-        """The weight must be of the form that it was pruned in. See `form.fault`."""
+        """Raises if the weight has another form than it was pruned in. See `form.fault`."""
         for slot in self._slots:
             if not slot.gone:
                 check_form(self.name, slot, self.shape, needs_values=needs_values)
                 return
 
     def check_held(self) -> None:
-        """Each cell must hold the weight still, or one of the same form in its place.
+        """Raises unless each cell holds the weight, or another of the same form.
 
         Raises:
             InvalidType: One holds a weight that is no plain tensor, or of another dtype.
@@ -107,8 +132,8 @@ class HeldWeight:
                 )
 
     def _check_alone(self, weight: Tensor) -> None:
-        """A parameter that is new here must not be pruned for another cell already."""
-        for other in list(registry):
+        """Raises if a parameter that is new here is pruned for another cell already."""
+        for other in list(registry.alive):
             if other is not self and other.weight is weight:
                 raise WrongState(
                     f"cells {other.name!r} and {self.name!r} share one weight since they were "
@@ -116,5 +141,5 @@ class HeldWeight:
                 )
 
     def is_foreign(self, weight: Tensor) -> bool:
-        """Whether torch.func put it there for its caller."""
+        """Whether torch.func put the weight there for its caller."""
         return (self._seen is None or self._seen[0] is not weight) and called_functionally()

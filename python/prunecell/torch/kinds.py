@@ -68,7 +68,7 @@ def output_rows(module: nn.Module, weight: Tensor) -> tuple[Tensor, tuple[int, .
 
 
 def is_table(module: nn.Module) -> bool:
-    """Whether it looks rows up instead of multiplying by them."""
+    """Whether a module looks rows up instead of multiplying by them."""
     return isinstance(module, _TABLES)
 
 

@@ -11,12 +11,13 @@ from torch import nn
 from prunecell._core import Figures, InvalidType, WrongState
 from prunecell.cells import Cell
 from prunecell.quantizer import PruneCell
-from prunecell.torch.attach import attach
+from prunecell.torch.attach import Request, attach
+from prunecell.torch.attachment import remove
 from prunecell.torch.coverage import Coverage
-from prunecell.torch.hooks import find
+from prunecell.torch.hooks.cell import find
 from prunecell.torch.lead import Lead, twin
 from prunecell.torch.packed_weight import Packed, packed_attachment
-from prunecell.torch.pruned_weight import PrunedWeight, Request
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
 
 
@@ -25,19 +26,19 @@ class Layer:
 
     name = ""
     coverage: Coverage | None = None
-    """Of the model that was wrapped last."""
+    """Coverage of the model that was wrapped last."""
     is_pruned: bool = False
     """Whether a quantizer was attached here and is not taken off; its module may be no more."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self.is_pruned = self.attached is not None  # as of a copy
+        self.is_pruned = self.attached is not None  # a copied module brings its attachment
         self.beside: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     @classmethod
     def of(cls, cell: Cell) -> Layer:
-        """The one behind a cell."""
-        return cast(Layer, cell._attachment)
+        """The layer behind a cell."""
+        return cast(Layer, cell.attachment)
 
     @property
     def gone(self) -> bool:
@@ -46,7 +47,7 @@ class Layer:
 
     @property
     def attached(self) -> PrunedWeight | None:
-        """What prunes its weight."""
+        """The attachment that prunes its weight."""
         slot = self._found()
         one = packed_attachment(slot) or find(slot)
         if one is not None:
@@ -106,7 +107,7 @@ class Layer:
         """See `Attachment`."""
         one = self.attached
         if one is not None:
-            one.remove(self._changeable())
+            remove(one, self._changeable())
         self.is_pruned = False
 
     def _found(self) -> Slot:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import weakref
-from typing import TYPE_CHECKING
-
-from torch import Tensor
-
 from prunecell.quantizer import PruneCell, TensorSource
-from prunecell.torch.hooks import find
+from prunecell.torch.hooks.cell import find
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
 from prunecell.torch.state import merged, values_of
 
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
-
 
 class Lead:
-    """The cell that is followed, also through a change of its quantizer. It may be no more."""
+    """The cell that is followed, also when its quantizer changes. It may be gone."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
-        self._cell: PruneCell | None = None  # held, since it outlives its model
+        self._cell: PruneCell | None = None  # strong: it outlives its model
         self._tensor = 0
-        self._source: TensorSource | None = None  # which has that number as long as it is followed
+        self._source: TensorSource | None = None  # tells whether the number is still its tensor
         self._seen = -1
 
     @property
@@ -31,57 +24,31 @@ class Lead:
         """Whether nobody is followed any more."""
         return find(self.slot) is None
 
-    def is_that_of(self, other: Lead) -> bool:
-        """Whether both follow one weight."""
-        return find(self.slot) is find(other.slot)
-
     def take(self, one: PrunedWeight) -> bool:
         """Gives the weight what has changed since. Returns whether anything has; masks nothing."""
         leader = find(self.slot)
         if leader is not None:
-            leader.followers.add(one)
-            source = leader.quantizer._sources[leader.index]
+            leader.add_follower(one)
+            source = leader.quantizer.source(leader.index)
             if source is not self._source:
                 self._cell, self._tensor = leader.quantizer, leader.index
                 self._source, self._seen = source, -1
         cell, tensor = self._cell, self._tensor
         if leader is None:
-            self._cell = None  # this is the last time
-        if cell is None or cell._changes == self._seen:
+            self._cell = None  # last update
+        if cell is None or cell.changes == self._seen:
             return False
-        if cell._sources[tensor] is not self._source:
-            return False  # its number is that of another by now
-        if cell._parameters != one.quantizer._parameters:
+        if cell.source(tensor) is not self._source:
+            return False  # the number belongs to another tensor now
+        if cell.parameters != one.quantizer.parameters:
             one.exchange(twin(cell))
-        mask = cell._core.mask(tensor)
+        mask = cell.mask(tensor)
         rows = None if mask is None else mask.saved()
-        one.quantizer._load(merged(one, values_of(cell, tensor), rows), False)
-        self._seen = cell._changes
+        one.quantizer.restore(merged(one, values_of(cell, tensor), rows))
+        self._seen = cell.changes
         return True
 
 
-class Origin:
-    """What a weight was copied from."""
-
-    def __init__(self, one: PrunedWeight) -> None:
-        self._one = weakref.ref(one)
-        self._changes = one.quantizer._changes
-        self._version: int | None = None
-
-    def copied(self, weight: Tensor) -> None:
-        """The values of the copy are there."""
-        self._version = None if weight.is_inference() else weight._version
-
-    def is_ahead(self, copied: PrunedWeight) -> bool:
-        """Whether its mask has risen while the copy was written by hand, as an average is."""
-        one, weight = self._one(), copied.weight
-        if one is None or copied.lead is not None or weight is None or weight.is_inference():
-            return False
-        untouched = copied.quantizer._changes == self._changes
-        asked, reached = one.figures.asked, copied.figures.asked
-        return untouched and weight._version != self._version and asked > reached
-
-
 def twin(cell: PruneCell) -> PruneCell:
-    """One of the same parameters, without tensors."""
-    return PruneCell(**cell._parameters.as_dict())
+    """A PruneCell of the same parameters, without tensors."""
+    return PruneCell(**cell.parameters.as_dict())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
@@ -14,15 +14,13 @@ from prunecell._core import WrongState
 from prunecell.dying import warn_of_dead
 from prunecell.keys import Keys
 from prunecell.torch.brought import check
-from prunecell.torch.enforce import alike
 from prunecell.torch.load_options import parameters_are_kept
+from prunecell.torch.masking import alike
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.shards import hold_back
 from prunecell.warning import warn
 
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
-
-# The list of errors of the load that was checked last, and its prefix. The list tells loads apart.
+# The last load that was checked, identified by its list of errors, and the prefix.
 _checked: contextvars.ContextVar[tuple[Any, str]]
 _checked = contextvars.ContextVar("checked", default=(None, ""))
 
@@ -49,10 +47,10 @@ def before_load(
         hold_back(module, cells, given, prefix, metadata)
         check_cells(cells, given, metadata, whole=not prefix)
         set_checked(errors, prefix)
-    # A part of a model gets the keys of its own name, and what shares its weight may have another.
+    # A part of a model sees the keys of its own name; a shared weight may have another name.
     keys = Keys.of(prefix, parameter)
     one.loading = check(one, given, keys, metadata, whole=not prefix)
-    one.settle()  # what comes takes the place of pruned weights
+    one.settle()  # the load replaces pruned weights
     for key in keys.added:
         given.pop(key, None)
 
@@ -69,7 +67,7 @@ def after_load(one: PrunedWeight, _module: nn.Module, _incompatible: Any) -> Non
         values = one.weight if loading.dense is None else loading.dense.clone()
         one.dense = alike(one.weight, values)
     if loading.saved is not None:
-        one.quantizer._load(loading.saved, parameters_are_kept())
+        one.quantizer.restore(loading.saved, keep_parameters=parameters_are_kept())
     one.enforce()
 
 
@@ -88,7 +86,7 @@ def is_checked(errors: list[str], prefix: str) -> bool:
 
 
 def set_checked(errors: list[str], prefix: str) -> None:
-    """Notes that all cells of a module were checked in this load."""
+    """Notes that all cells below the prefix were checked in this load."""
     _checked.set((errors, prefix))
 
 

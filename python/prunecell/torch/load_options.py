@@ -39,10 +39,10 @@ def keep_masks() -> Iterator[None]:
 
 
 def parameters_are_kept() -> bool:
-    """Whether it runs within `keep_parameters`."""
+    """Whether the caller is within `keep_parameters`."""
     return _keep_parameters.get()
 
 
 def masks_are_kept() -> bool:
-    """Whether it runs within `keep_masks`."""
+    """Whether the caller is within `keep_masks`."""
     return _keep_masks.get()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
+import functools
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,19 +13,36 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
-from prunecell._core import Figures, Mask
-from prunecell.torch.enforce import (
-    GradientHook,
-    alike,
-    bump_versions,
-    follow,
-    frozen,
-    mask_tensors,
-)
-from prunecell.torch.held_weight import HeldWeight
+from prunecell._core import Figures, GradientHook, Mask
+from prunecell.torch.held_weight import HeldWeight, registry
+from prunecell.torch.masking import alike, bump_versions, follow, mask_tensors
+from prunecell.torch.origin import Origin
 
-if TYPE_CHECKING:
-    from prunecell.torch.lead import Origin
+
+class Frozen:
+    """The weights that did not learn when they were last seen: they carry no gradient hook."""
+
+    def __init__(self) -> None:
+        self._weights: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
+        self.any = False
+        """Whether there is one, as a plain attribute: every training step asks."""
+
+    def add(self, one: MaskedWeight) -> None:
+        """Adds a weight that does not learn."""
+        self._weights.add(one)
+        self.any = True
+
+    def discard(self, one: MaskedWeight) -> None:
+        """Removes a weight that learns, or is no longer pruned."""
+        self._weights.discard(one)
+        self.any = len(self._weights) > 0
+
+    def alive(self) -> list[MaskedWeight]:
+        """The frozen weights."""
+        return list(self._weights)
+
+
+frozen = Frozen()
 
 
 class MaskedWeight(HeldWeight):
@@ -33,8 +50,10 @@ class MaskedWeight(HeldWeight):
 
     dense: Any
     """Where not in place: the full-precision weights, while the parameter holds the pruned ones."""
+    is_alone = True
+    """Whether one cell holds the weight, no average follows it, and it follows none."""
     origin: Origin | None = None
-    """Of a copy that no optimizer has moved: what it was copied from."""
+    """Where a copy comes from, until an optimizer moves it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,19 +62,21 @@ class MaskedWeight(HeldWeight):
         self._seen: tuple[Tensor, int] | None = None
         self._proven = False
         self._masked_state: list[weakref.ref[Tensor]] = []
-        self._gradient_hook: RemovableHandle | None = None
+        self._gradient_hook: GradientHook | None = None
+        self._hooked: RemovableHandle | None = None
+        self._is_frozen = False
 
     @property
     def mask(self) -> Mask | None:
         """The mask in force; None in mode Identity."""
         if self._mask is None:  # it keeps its memory when its bits change
-            self._mask = self.quantizer._core.mask(self.index)
+            self._set_mask(self.quantizer.mask(self.index))
         return self._mask
 
-    @property
-    def figures(self) -> Figures:
-        """Those of the mask."""
-        return self.quantizer.figures(self.index)
+    def _set_mask(self, mask: Mask | None) -> None:
+        self._mask = mask
+        if self._gradient_hook is not None:
+            self._gradient_hook.set_mask(mask)
 
     def counted(self) -> Figures:
         """The figures with the pruned weights that are 0 now in the place of those of the mask."""
@@ -63,7 +84,7 @@ class MaskedWeight(HeldWeight):
         return Figures(of.size, of.zeros - len(self.revived()), of.level, of.asked)
 
     def revived(self) -> Tensor:
-        """Where pruned weights are not 0: int64[n, dimensions]. None in one that has no values."""
+        """Indices of pruned weights that are not 0, int64[n, dimensions]; empty if meta."""
         weight, mask = self.weight, self.mask
         if mask is None or weight is None or weight.is_meta:
             return torch.empty((0, 0), dtype=torch.int64)
@@ -75,6 +96,16 @@ class MaskedWeight(HeldWeight):
         """Whether nothing has written the weight since it was masked, as its version tells."""
         seen = self._seen
         return seen is not None and seen[0] is weight and seen[1] == weight._version
+
+    def is_ready(self, weight: Any) -> bool:
+        """Whether a forward may read the weight as it is, with its gradient hook in place."""
+        seen, hooked = self._seen, self._hooked
+        if seen is None or seen[0] is not weight or seen[1] != weight._version:
+            return False
+        if not self.is_alone or self._is_frozen or hooked is None or not weight.requires_grad:
+            return False
+        hooks = weight._post_accumulate_grad_hooks
+        return hooks is not None and hooked.id in hooks
 
     def enforce(self) -> bool:
         """Masks the weight as it is now. Returns whether it changed, as `mask_tensors` does.
@@ -94,7 +125,7 @@ class MaskedWeight(HeldWeight):
         return changed
 
     def written(self) -> None:
-        """The weight is masked, maybe by another mask: remember its version."""
+        """Remembers the version of the weight, which has just been masked."""
         self._masked_state = []
         weight = self.weight
         if weight is None:
@@ -108,10 +139,10 @@ class MaskedWeight(HeldWeight):
         self._seen = None if weight.is_inference() else (weight, weight._version)
 
     def moved(self, fn: Callable[[Tensor], Tensor]) -> None:
-        """`fn` has been applied to the weight: a cast, or a move, which leave its version alone."""
+        """Follows a cast or a move of the weight by `fn`, which left its version alone."""
         weight = self.weight
         if weight is not None:
-            self._seen = (weight, -1)  # no version: it may have new values
+            self._seen = (weight, -1)  # matches no version: the values may be new
         if self.dense is not None:
             with torch.no_grad():
                 self.dense = fn(self.dense)
@@ -119,9 +150,9 @@ class MaskedWeight(HeldWeight):
     # Optimizer steps
 
     def stepped(self, weight: Tensor) -> None:
-        """An optimizer has moved the weight, and it is masked again."""
+        """Notes that an optimizer has moved the weight and that it is masked again."""
         self.origin = None
-        self._see(weight)
+        self._seen = None if weight.is_inference() else (weight, weight._version)
         self._proven = True
 
     def take_proof(self) -> bool:
@@ -129,15 +160,27 @@ class MaskedWeight(HeldWeight):
 
         An optimizer that torch.optim does not know writes without a trace: no step, no proof.
         """
-        proven, self._proven = self._proven, False
-        return proven and self._is_masked(self.weight)
+        seen, proven, self._proven = self._seen, self._proven, False
+        return (
+            proven and seen is not None and seen[0] is self.weight and seen[1] == seen[0]._version
+        )
 
-    def note_state(self, state: list[Tensor]) -> bool:
-        """Whether this optimizer state is not the one that was masked last. It is from now on."""
-        known = [one() for one in self._masked_state]
-        if len(known) == len(state) and all(map(operator.is_, known, state)):
-            return False
-        self._masked_state = [weakref.ref(tensor) for tensor in state]
+    def note_state(self, state: Mapping[str, Any]) -> bool:
+        """Whether the tensors of this optimizer state are not those that were masked last.
+
+        They are from now on.
+        """
+        known, place = self._masked_state, 0
+        for value in state.values():
+            if isinstance(value, Tensor):
+                if place == len(known) or known[place]() is not value:
+                    break
+                place += 1
+        else:
+            if place == len(known):
+                return False
+        tensors = (value for value in state.values() if isinstance(value, Tensor))
+        self._masked_state = list(map(weakref.ref, tensors))
         return True
 
     def settle(self) -> None:
@@ -151,7 +194,10 @@ class MaskedWeight(HeldWeight):
         if mask is None or self._exposed or weight.is_meta:
             return
         self.dense = alike(weight, self.dense)
-        self._seen = (weight, -1)  # no version: an interrupt from here on leaves it to be masked
+        self._seen = (
+            weight,
+            -1,
+        )  # matches no version: an interrupt leaves it to be masked
         _core.apply_masks([weight.detach()], [follow(mask, weight)], otherwise=[self.dense])
         bump_versions([weight])
         self._exposed = True
@@ -176,14 +222,38 @@ class MaskedWeight(HeldWeight):
 
     def _hook_gradient(self, weight: Any) -> None:
         """Pruned weights get gradient 0 before anyone sees it, gradient clipping for example."""
-        present, on_weight = self._gradient_hook, weight._post_accumulate_grad_hooks
         if not weight.requires_grad:
             frozen.add(self)
+            self._is_frozen = True
             return
-        frozen.discard(self)
-        if present and on_weight and present.id in on_weight:
+        if self._is_frozen:
+            frozen.discard(self)
+            self._is_frozen = False
+        if self._is_hooked(weight):
             return
-        if present is not None:
-            present.remove()
-        hook = GradientHook(weakref.ref(self))
-        self._gradient_hook = weight.register_post_accumulate_grad_hook(hook)
+        self._unhook_gradient()
+        owner = weakref.ref(self)
+        self._gradient_hook = GradientHook(owner, functools.partial(_mask_gradient, owner))
+        self._gradient_hook.set_mask(self._mask)
+        self._hooked = weight.register_post_accumulate_grad_hook(self._gradient_hook)
+        registry.changed()
+
+    def _is_hooked(self, weight: Tensor) -> bool:
+        """Whether the weight carries the hook of this one."""
+        present, on_weight = self._hooked, weight._post_accumulate_grad_hooks
+        return present is not None and bool(on_weight) and present.id in on_weight
+
+    def _unhook_gradient(self) -> None:
+        if self._hooked is not None:
+            self._hooked.remove()
+            registry.changed()
+
+
+def _mask_gradient(owner: weakref.ref[MaskedWeight], parameter: Tensor) -> None:
+    """Masks the gradients that `GradientHook` leaves to Python: odd ones, and those of graphs."""
+    one, gradient = owner(), parameter.grad
+    if one is None or gradient is None or gradient.layout != torch.strided:
+        return  # sparse gradients: the step hook masks what they did
+    mask = one.mask
+    if mask is not None:
+        mask_tensors([one], [gradient], [mask])

@@ -9,7 +9,7 @@ from torch import nn
 
 from prunecell._core import InvalidType
 
-# Packages that take a module, train it, and call it themselves.
+# Packages that train a module and call it themselves.
 _TRAINERS = {"accelerate", "lightning", "pytorch_lightning", "transformers"}
 
 
@@ -17,10 +17,10 @@ _INSTEAD = "got the handle that wrap gives{}; put the handle's `module` there"
 
 
 class Forward:
-    """`forward` of the handle. Trainers that are given the handle read it of the class."""
+    """`forward` of the handle. Trainers that are given the handle read it from the class."""
 
     def __get__(self, handle: Any, owner: type) -> Any:
-        """That of the model; the class has none."""
+        """The `forward` of the model; the class has none."""
         if handle is None:
             instead = _INSTEAD.format("")
             raise AttributeError(f"{owner.__name__}.forward: expected a torch.nn.Module, {instead}")

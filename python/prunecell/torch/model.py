@@ -14,14 +14,11 @@ from prunecell import quantizer
 from prunecell._core import Figures, InvalidArgument, WrongState
 from prunecell.cells import Cell
 from prunecell.quantizer import PruneCell
+from prunecell.torch.attached import Attached
 from prunecell.torch.coverage import Coverage
 from prunecell.torch.follow import follow
-from prunecell.torch.hooks import CellHook
 from prunecell.torch.layer import Layer
 from prunecell.torch.misplaced import Forward, refuse_misplaced
-from prunecell.torch.packed_weight import Packed
-from prunecell.torch.pruned_weight import PrunedWeight
-from prunecell.torch.replaced import Replaced
 from prunecell.torch.rewind import rewind
 from prunecell.torch.slot import Slot
 
@@ -38,7 +35,7 @@ class Model:
     forward = Forward()
     _layers: list[tuple[str, Layer]]
     _coverage: Coverage
-    _replaced: Replaced
+    _attached: Attached
 
     def __init__(
         self,
@@ -52,7 +49,7 @@ class Model:
             ("module", module),
             ("_cells", cells),
             ("_layers", layers),
-            ("_replaced", Replaced(module, layers)),
+            ("_attached", Attached(module, layers)),
             ("_coverage", coverage),
             ("_again", again),
         ):
@@ -146,7 +143,7 @@ class Model:
 
     def apply_masks(self) -> None:
         """Masks all weights now: after writes to `.data` or steps of foreign optimizers."""
-        for one in self._attached():
+        for one in self._attached.held_weights():
             one.enforce()
 
     def rewind(self, state: Mapping[str, Any]) -> None:
@@ -188,8 +185,8 @@ class Model:
 
     def check(self) -> None:
         """Raises WrongState naming the first pruned weight that is not 0, or a layer replaced."""
-        self._replaced.check()
-        for one in self._attached():
+        self._attached.replaced.check()
+        for one in self._attached.held_weights():
             revived = one.revived()
             if len(revived):
                 index = tuple(revived[0].tolist())
@@ -207,7 +204,7 @@ class Model:
                 weights that are 0 now. Else those of the mask.
         """
         present = set(self.module.modules())
-        self._replaced.warn_once(present)
+        self._attached.replaced.warn_once(present)
         found = {}
         for name, layer in self._layers:
             one = layer.attached if layer.slot.module() in present else None
@@ -220,40 +217,14 @@ class Model:
         for cell in self.cells:
             cell.quantizer = None
 
-    def _attached(self) -> list[PrunedWeight]:
-        # Walked by hand, since training does it at every step and `modules()` takes longer.
-        found: dict[PrunedWeight, None] = {}
-        seen: set[nn.Module] = set()
-        pending = [self.module]
-        while pending:
-            module = pending.pop()
-            if module in seen:
-                continue
-            seen.add(module)
-            if isinstance(module, Packed):
-                raise WrongState("the model is compressed, decompress it first")
-            for hook in module._forward_pre_hooks.values():
-                if type(hook) is not CellHook:
-                    continue
-                hook.check_on(module)
-                one = hook.owner
-                if one.compressed:
-                    raise WrongState("the model is compressed, decompress it first")
-                if one not in found:
-                    one.keep_up()
-                    one.check_held()
-                    found[one] = None
-            if module._modules:
-                children = reversed(module._modules.values())
-                pending.extend([child for child in children if child is not None])
-        self._replaced.warn_once(seen)
-        return list(found)
-
     def _quantizers(self) -> list[PruneCell]:
-        attached = self._attached()
-        driven = [one for one in attached if one.lead is None or one.lead.ended]
-        if attached and not driven:
+        attached = self._attached.weights()
+        quantizers: dict[PruneCell, None] = {}
+        for one in attached:
+            if one.lead is None or one.lead.ended:
+                quantizers[one.quantizer] = None
+        if attached and not quantizers:
             raise WrongState(
                 f"cell {attached[0].name!r}: it follows that of another model: update that model"
             )
-        return list(dict.fromkeys(one.quantizer for one in driven))
+        return list(quantizers)

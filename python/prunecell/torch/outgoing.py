@@ -7,12 +7,9 @@ leave, they are looked at themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.warning import warn
-
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
 
 
 def mask_outgoing(weights: Iterable[PrunedWeight]) -> None:

@@ -21,9 +21,11 @@ from torch import Tensor, nn
 
 from prunecell import ops
 from prunecell._core import Mask, WrongState
-from prunecell.torch.enforce import follow
-from prunecell.torch.hooks import find
+from prunecell.torch.attachment import resume, suspend
+from prunecell.torch.held_weight import registry
+from prunecell.torch.hooks.cell import find
 from prunecell.torch.load import refuse_load
+from prunecell.torch.masking import follow
 from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.slot import Slot
 
@@ -86,7 +88,7 @@ class PackedWeight:
         self.shape: torch.Size = weight.shape
         self.stride: tuple[int, ...] = weight.stride()
         bits = weight.contiguous().view(_INTEGERS[weight.element_size()])
-        # -0 and NaN are values to restore
+        # bits, since -0 and NaN are restored
         self.mask: Mask = Mask.from_array((bits != 0).cpu().numpy())
         kept = self.mask.size - self.mask.zeros
         self.nbytes: int = kept * weight.element_size() + self.mask.packed.nbytes
@@ -129,12 +131,12 @@ class Packed(nn.Module):
     """Base of the classes of compressed modules."""
 
     _packed: dict[str, PackedWeight]
-    """By the name of the parameter."""
+    """Packed weights by the names of their parameters."""
     _attached: dict[str, PrunedWeight]
 
 
 def packed_attachment(slot: Slot) -> PrunedWeight | None:
-    """What is attached to a cell whose weight is packed."""
+    """The attachment of a cell whose weight is packed."""
     module = slot.module()
     return module._attached.get(slot.parameter) if isinstance(module, Packed) else None
 
@@ -188,7 +190,7 @@ def compress_parameter(slot: Slot, packed: PackedWeight, values: Tensor) -> None
     module, parameter = slot.module(), slot.parameter
     attached = find(slot)
     if attached is not None:
-        attached.suspend(slot)
+        suspend(attached, slot)
     if not isinstance(module, Packed):
         _begin(module)
     module._packed[parameter] = packed
@@ -201,6 +203,7 @@ def compress_parameter(slot: Slot, packed: PackedWeight, values: Tensor) -> None
     module._non_persistent_buffers_set.add(_buffer_of(parameter))
     kind: Any = _packed_class(_kind_of(module), tuple(module._packed))
     module.__class__ = kind
+    registry.changed()
 
 
 def _begin(module: Any) -> None:
@@ -224,7 +227,7 @@ def release_buffers() -> None:
 
 
 def decompress_module(module: Any) -> None:
-    """The reverse: the parameters are those from before, dense again and in their old order."""
+    """Undoes `compress_parameter`: the old parameters, dense, in their old order."""
     packed, attached, order = module._packed, module._attached, module._order
     for hook in module._packed_hooks:
         hook.remove()
@@ -241,4 +244,4 @@ def decompress_module(module: Any) -> None:
     module._parameters.clear()
     module._parameters.update(parameters)
     for name, one in attached.items():
-        one.resume(Slot(module, name))
+        resume(one, Slot(module, name))

@@ -8,69 +8,69 @@ from __future__ import annotations
 
 import copy
 import weakref
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument, WrongState
 from prunecell.quantizer import CellArrays, PruneCell
-from prunecell.torch import hooks
-from prunecell.torch.brought import Loading
-from prunecell.torch.enforce import alike, frozen, registry, watch_before_steps
-from prunecell.torch.form import fault
-from prunecell.torch.lead import Lead, Origin
-from prunecell.torch.masked_weight import MaskedWeight
+from prunecell.torch.held_weight import registry
+from prunecell.torch.loading import Loading
+from prunecell.torch.masked_weight import MaskedWeight, frozen
+from prunecell.torch.masking import alike
+from prunecell.torch.origin import Origin
 from prunecell.torch.slot import Slot
 from prunecell.torch.source import Source
+from prunecell.torch.steps import watch_before_steps
 
 
-@dataclass(frozen=True)
-class Request:
-    """A quantizer for a cell of this name."""
+class Leading(Protocol):
+    """What the weight of an average follows. See `lead.Lead`."""
 
-    slot: Slot
-    name: str
-    quantizer: PruneCell
-    beside: tuple[nn.Module, ...] = ()
-    """Modules that hold a parameter of this one, too, as far as they are known."""
-    lead: Lead | None = None
-    """What it is to follow; the quantizer has the parameters of that one."""
+    @property
+    def ended(self) -> bool:
+        """Whether nobody is followed any more."""
+
+    @property
+    def slot(self) -> Slot:
+        """Where the weight lies that is followed."""
+
+    def take(self, one: PrunedWeight) -> bool:
+        """Gives the weight what has changed since. Returns whether anything has; masks nothing."""
 
 
 class PrunedWeight(MaskedWeight):
     """One weight, the modules that share it, and its place in a `PruneCell`."""
 
     compressed = False
-    """Whether weights of the model are packed, this one or others: its schedule rests."""
+    """Whether the model is compressed, this weight or others: its schedule rests."""
     loading: Loading | None = None
     """What a load in progress brings."""
-    lead: Lead | None = None
-    """Of an average: what it follows. A copy follows nobody."""
+    lead: Leading | None = None
+    """What the weight of an average follows. A copy follows nobody."""
 
-    def __init__(self, request: Request) -> None:
-        weight: Any = request.slot.weight
-        self.name = request.name
-        self.quantizer = request.quantizer
+    def __init__(
+        self, slot: Slot, name: str, quantizer: PruneCell, lead: Leading | None = None
+    ) -> None:
+        weight: Any = slot.weight
+        self.name = name
+        self.quantizer = quantizer
         self.dense = None if self.quantizer.in_place else alike(weight, weight)
-        self.index = self.quantizer._add(tuple(weight.shape), self.name)
+        self.index = self.quantizer.add_source(Source(self), tuple(weight.shape), self.name)
         self._begin()
-        self._slots.append(request.slot)
-        if request.lead is not None:
-            self.lead = request.lead
-            self.lead.take(self)
+        self._slots.append(slot)
+        if lead is not None:
+            self.lead = lead
+            self.is_alone = False
+            lead.take(self)
 
     def _begin(self) -> None:
         super().__init__()
-        self.followers: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
-        self._join()
-        registry.add(self)
-
-    def _join(self) -> None:
-        self.quantizer._sources[self.index] = Source(self)
+        self._followers: weakref.WeakSet[PrunedWeight] = weakref.WeakSet()
         if self.dense is not None:
             watch_before_steps()
+        registry.alive.add(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PrunedWeight:
         new = PrunedWeight.__new__(PrunedWeight)
@@ -85,13 +85,23 @@ class PrunedWeight(MaskedWeight):
     def __setstate__(self, copied: dict[str, Any]) -> None:
         self.__dict__.update(copied)
         self._begin()
+        self.quantizer.replace_source(self.index, Source(self))
 
     # Averages
 
     @property
     def is_averaged(self) -> bool:
-        """Whether it is an average, or has one: such weights are swapped through `.data`."""
-        return self.lead is not None or len(self.followers) > 0
+        """Whether the weight is an average or has one: averages are swapped through `.data`."""
+        return self.lead is not None or len(self._followers) > 0
+
+    def followers(self) -> list[PrunedWeight]:
+        """The weights of averages that follow this one."""
+        return list(self._followers)
+
+    def add_follower(self, average: PrunedWeight) -> None:
+        """Notes the weight of an average that follows this one."""
+        self._followers.add(average)
+        self.is_alone = False
 
     def keep_up(self) -> None:
         """Takes mask and schedule of what it follows, if they have changed."""
@@ -99,27 +109,28 @@ class PrunedWeight(MaskedWeight):
             self.enforce()
 
     def is_left_behind(self) -> bool:
-        """Whether it is an average that follows nobody; asked once, it is not again."""
-        if self.origin is None or not self.origin.is_ahead(self):
+        """Whether the weight is an average that follows nobody; True at most once."""
+        if self.origin is None or self.lead is not None or not self.origin.is_ahead(self):
             return False
         self.origin = None
         return True
 
     def exchange(self, quantizer: PruneCell) -> None:
-        """Another quantizer prunes the weight from now on; its mask is still to come."""
+        """Gives the weight to another quantizer, whose mask is still to come."""
         self.check_form()
         weight = self.weight
         self.quantizer = quantizer
-        self.index = quantizer._add(tuple(weight.shape), self.name)
+        self.index = quantizer.add_source(Source(self), tuple(weight.shape), self.name)
         self.dense = None if quantizer.in_place else alike(weight, weight)
-        self._mask = None
-        self._join()
+        self._set_mask(None)
+        if self.dense is not None:
+            watch_before_steps()
 
     # Cells come and go
 
     def check_same(self, name: str, quantizer: PruneCell) -> None:
-        """The parameters of a quantizer for another holder of the weight must be those in force."""
-        ours, theirs = self.quantizer._parameters, quantizer._parameters
+        """Raises if a quantizer for another holder of the weight has other parameters."""
+        ours, theirs = self.quantizer.parameters, quantizer.parameters
         if ours != theirs:
             raise InvalidArgument(
                 f"cells {self.name!r} and {name!r} share one weight, but are to be pruned "
@@ -127,53 +138,30 @@ class PrunedWeight(MaskedWeight):
             )
 
     def adopt(self, slot: Slot, weight: Tensor | None) -> None:
-        """A cell holds the weight. None: it computes one of its own by now."""
+        """Adds a cell that holds the weight; `weight` is None where the cell computes its own."""
         if slot not in self._slots:
             self._slots.append(slot)
+        self.is_alone = self.is_alone and len(self._slots) == 1
         if weight is not None:
             self._hook_gradient(weight)
+        registry.changed()
 
-    def suspend(self, slot: Slot) -> None:
-        """The weight is about to be packed: hooks and schedule rest until `resume`."""
-        hooks.uninstall(self, slot.module())
-        registry.discard(self)
-
-    def resume(self, slot: Slot) -> None:
-        """The weight is dense again."""
-        hooks.install(self, slot)
-        registry.add(self)
-        self.written()
-
-    def remove(self, slot: Slot) -> None:
-        """Takes the attachment off one cell, the zeros stay."""
-        module = slot.module()
-        if fault(self.name, slot, self.shape, needs_values=False) is None:
-            self.mask_again()
-        for follower in list(self.followers):  # once more, or of what prunes the weight from now on
-            follower.keep_up()
-        hooks.uninstall(self, module)
-        hooks.stop_following(self, module)
+    def release(self, slot: Slot) -> bool:
+        """Removes a cell that holds the weight. Returns whether others hold it."""
         self._slots = [one for one in self._slots if not one.gone and one != slot]
-        if self._slots:
-            for part in module.modules():  # a parametrization of it may be what holds the weight
-                if hooks.holds(part, self.weight):
-                    hooks.install_holder(self, part)
-            return
-        for reference in self._holders:
-            holder = reference()
-            if holder is not None:
-                hooks.uninstall(self, holder)
-                hooks.stop_following(self, holder)
-        registry.discard(self)
-        frozen.discard(self)
-        self.quantizer._core.drop_tensor(self.index)
-        if self._gradient_hook is not None:
-            self._gradient_hook.remove()
+        return bool(self._slots)
 
-    # Whoever reads the weight gets it masked
+    def end(self) -> None:
+        """Gives the place in the quantizer back when no cell holds the weight."""
+        registry.alive.discard(self)
+        frozen.discard(self)
+        self.quantizer.drop_tensor(self.index)
+        self._unhook_gradient()
+
+    # Readers of the weight get it masked
 
     def before_forward(self, weight: Any, training: bool) -> None:
-        """A weight that was written by hand, or has begun to learn, is taken care of."""
+        """Masks a weight that was written by hand, and hooks one that has begun to learn."""
         if weight is not None:
             if not isinstance(weight, nn.Parameter):
                 return  # torch.func puts tensors of its caller there

@@ -1,4 +1,4 @@
-"""Layers that were pruned, and in whose place others are now, which are dense."""
+"""Reports on pruned layers that were replaced by dense ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Replaced:
 
     Args:
         net: The model.
-        layers: Those of its cells, by the names of the cells.
+        layers: The layers of its cells, by the names of the cells.
     """
 
     def __init__(self, net: nn.Module, layers: Sequence[tuple[str, Layer]]) -> None:
@@ -26,14 +26,14 @@ class Replaced:
         self._reported: set[str] = set()
 
     def warn_once(self, present: set[nn.Module]) -> None:
-        """Warns of those that are not among the modules that the model has now."""
+        """Warns of pruned layers that are not among the modules of the model now."""
         for name, report in self._reports(present):
             if name not in self._reported:
                 self._reported.add(name)
                 warn(report)
 
     def check(self) -> None:
-        """Raises WrongState naming the first of them."""
+        """Raises WrongState naming the first pruned layer that was replaced."""
         for _, report in self._reports(set(self._net.modules())):
             raise WrongState(report)
 

@@ -1,4 +1,4 @@
-"""The weights of another time under the masks in force, as of a lottery ticket."""
+"""Loads earlier weights under the masks in force: a lottery ticket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from prunecell.torch.load_options import keep_masks
 from prunecell.torch.plain_state import pruning_in, without_pruning_state
 from prunecell.torch.whole_load import pruned_in
 
-_NAMED = 5  # keys, in an error
+_NAMED = 5
+"""Keys that an error names."""
 
 
 def rewind(net: nn.Module, state: Mapping[str, Any]) -> None:
@@ -30,7 +31,7 @@ def rewind(net: nn.Module, state: Mapping[str, Any]) -> None:
 
 
 def _check(net: nn.Module, given: Mapping[str, Any]) -> None:
-    """Raises InvalidArgument where torch would load in part."""
+    """Raises InvalidArgument where torch would load only a part."""
     expected = net.state_dict()
     for keys, _ in pruned_in(net, ""):
         for key in keys.added:
@@ -45,7 +46,7 @@ def _check(net: nn.Module, given: Mapping[str, Any]) -> None:
 
 
 def _tensors(net: nn.Module) -> list[tuple[str, Tensor]]:
-    """Each under all of its names."""
+    """All tensors of the model, each under all of its names."""
     buffers = net.named_buffers(remove_duplicate=False)
     return [*net.named_parameters(remove_duplicate=False), *buffers]
 

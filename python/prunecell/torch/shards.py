@@ -6,25 +6,23 @@ import contextlib
 import contextvars
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from prunecell.keys import Keys
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.state import decode
-
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
 
 
 @dataclass
 class _Held:
-    """Of one model: what has come of cells that are not whole yet, by keys of the model."""
+    """What has come, by keys of one model, for cells that are not whole yet."""
 
     values: dict[str, Any] = field(default_factory=dict)
     assign: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
-    """With what the loads were told to keep."""
+    """The context of the first load: which parameters and masks it keeps."""
 
 
 _shards: contextvars.ContextVar[dict[nn.Module, _Held] | None]

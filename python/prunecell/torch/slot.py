@@ -1,4 +1,4 @@
-"""`Slot`: where a module holds a parameter. A cell of a model is one of these."""
+"""`Slot`: where a module holds a parameter. A cell of a model is a slot."""
 
 from __future__ import annotations
 

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from prunecell.quantizer import CellArrays
-from prunecell.torch.enforce import bump_versions
+from prunecell.torch.masking import bump_versions
 
-if TYPE_CHECKING:
-    from prunecell.torch.pruned_weight import PrunedWeight
+
+class Owner(Protocol):
+    """A weight that lends its memory to a `PruneCell`."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether no module holds the weight any more."""
+
+    @property
+    def weight(self) -> Any:
+        """The parameter."""
+
+    def arrays(self) -> CellArrays:
+        """The memory as it is now."""
+
+    def take_proof(self) -> bool:
+        """Whether the weight is known to be masked; asked once for each step."""
+
+    def written(self) -> None:
+        """The cell has written the weight, which is masked by that."""
 
 
 class Source:
     """The memory of a pruned weight, for the PruneCell. Holds it weakly; copies hold nothing."""
 
-    def __init__(self, owner: PrunedWeight | None = None) -> None:
+    def __init__(self, owner: Owner | None = None) -> None:
         self._owner = (lambda: None) if owner is None else weakref.ref(owner)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ equal models have equal shapes, as distributed checkpoints want them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -25,14 +25,12 @@ from torch import Tensor, nn
 
 from prunecell._core import InvalidArgument
 from prunecell.keys import Keys
+from prunecell.quantizer import PruneCell
 from prunecell.saved_state import FORMAT, check_format, read_flat, shown
-from prunecell.torch.enforce import alike
+from prunecell.torch.masking import alike
 from prunecell.torch.outgoing import mask_outgoing
+from prunecell.torch.pruned_weight import PrunedWeight
 from prunecell.torch.state_format_1 import decode_format_1
-
-if TYPE_CHECKING:
-    from prunecell.quantizer import PruneCell
-    from prunecell.torch.pruned_weight import PrunedWeight
 
 Rows = NDArray[np.uint8]
 
@@ -73,21 +71,21 @@ def values_of(cell: PruneCell, tensor: int) -> dict[str, Any]:
     figures = cell.figures(tensor)
     return {
         "format": FORMAT,
-        **cell._parameters.as_dict(),
+        **cell.parameters.as_dict(),
         "current": cell.get_current_threshold(),
         "rises": cell.rises,
-        "counter": cell._core.counter,
+        "counter": cell.counter,
         "zeros": figures.zeros,
         "level": figures.level,
         "asked": figures.asked,
-        "custom": tensor in cell._custom,
+        "custom": cell.is_custom(tensor),
         "tied": figures.tied,
     }
 
 
 def merged(one: PrunedWeight, values: dict[str, Any], rows: Rows | None) -> dict[str, Any]:
     """A state for the PruneCell of `one`, with the saved form of a mask: its others as they are."""
-    state = one.quantizer._save()
+    state = one.quantizer.snapshot()
     state["parameters"] = {k: values[k] for k in state["parameters"]}
     for name in ("current", "rises", "counter"):
         state[name] = values[name]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from prunecell.keys import Keys
 from prunecell.torch.form import not_plain
-from prunecell.torch.hooks import attached_to
+from prunecell.torch.hooks.cell import attached_to
 from prunecell.torch.load import check_cells, is_checked, refuse_load, set_checked
 from prunecell.torch.packed_weight import Packed
 from prunecell.torch.pruned_weight import PrunedWeight
@@ -24,7 +24,7 @@ def watch(net: Any) -> None:
 
 
 def watch_part(module: Any) -> None:
-    """Has loads into a module of a model checked alike."""
+    """As `watch`, for loads into a module of a model."""
     hooks = module._load_state_dict_pre_hooks
     if _check_load not in _hooks_in(hooks):
         module.register_load_state_dict_pre_hook(_check_load)

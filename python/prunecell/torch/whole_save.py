@@ -1,4 +1,4 @@
-"""A model that leaves as a whole is looked at as a whole: what is wrong with it is said once."""
+"""Masks a model that leaves as a whole, with one warning for all its cells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prunecell.torch.hooks import attached_to
+from prunecell.torch.hooks.cell import attached_to
 from prunecell.torch.outgoing import mask_outgoing
 from prunecell.torch.pruned_weight import PrunedWeight
 
@@ -22,7 +22,7 @@ def watch(net: Any) -> None:
 
 
 class _Leaving:
-    """A state_dict pre-hook. Whoever copies the model meets it before the modules in it."""
+    """A state_dict pre-hook. A copy of the model copies it before the modules in it."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = weakref.ref(module)

@@ -15,7 +15,7 @@ from prunecell.cells import Cell, Embedding, Fc
 from prunecell.keys import WEIGHT
 from prunecell.torch import whole_save
 from prunecell.torch.coverage import Coverage
-from prunecell.torch.hooks import read_by
+from prunecell.torch.hooks.holder import read_by
 from prunecell.torch.kinds import cells_of, is_matrix, present, tables
 from prunecell.torch.layer import Layer
 from prunecell.torch.model import Model
@@ -23,7 +23,7 @@ from prunecell.torch.slot import Slot
 from prunecell.torch.whole_load import pruned_in, watch, watch_part
 
 Selection = str | Iterable[str] | Callable[[str, Tensor], bool]
-"""Patterns as of `fnmatch`, or whether a parameter of this name is meant."""
+"""Patterns of `fnmatch`, or a function that chooses a parameter by its name."""
 
 _cells: weakref.WeakKeyDictionary[nn.Module, dict[tuple[str, type[Cell]], Cell]]
 _cells = weakref.WeakKeyDictionary()
@@ -38,7 +38,7 @@ def wrap(
 ) -> Model:
     """The cells of a model: the weights that its forward multiplies by.
 
-    Those of convolutions and linear layers (transposed ones, Bilinear and transformers' Conv1D
+    Weights of convolutions and linear layers (transposed ones, Bilinear and transformers' Conv1D
     too), the projections of `nn.MultiheadAttention`, the matrices of recurrent layers, and experts
     that lie in one tensor. What is no `weight` has a cell of the parameter's whole name, as
     "attn.in_proj_weight".
@@ -90,7 +90,7 @@ def wrap(
 
 
 def _above(net: nn.Module, layers: set[Any]) -> list[nn.Module]:
-    """The modules that have one of these in them."""
+    """The modules that contain one of these layers."""
     above: dict[nn.Module, bool] = {}
     _find_above(net, layers, above)
     return [module for module, has_one in above.items() if has_one]
@@ -105,7 +105,7 @@ def _find_above(module: nn.Module, layers: set[Any], above: dict[nn.Module, bool
 
 
 def _names(module: str, parameter: str) -> tuple[str, str]:
-    """Of the cell, and of the parameter in the model."""
+    """The name of the cell, and the name of the parameter in the model."""
     key = f"{module}.{parameter}" if module else parameter
     return module if parameter == WEIGHT else key, key
 
@@ -123,7 +123,7 @@ class _Choice:
     def __init__(self, argument: str, given: Selection) -> None:
         self.given = given
         self._argument = argument
-        self._patterns: dict[str, bool] = {}  # whether they have chosen anything
+        self._patterns: dict[str, bool] = {}  # pattern: whether it has chosen anything
         if not callable(given):
             try:
                 self._patterns = dict.fromkeys([given] if isinstance(given, str) else given, False)
@@ -152,7 +152,7 @@ class _Choice:
 
 
 def _shared_by(net: nn.Module) -> dict[int, set[nn.Module]]:
-    """By the id of each parameter that several modules read, the modules."""
+    """The modules that read a parameter, by its id, where there are several."""
     holders: dict[int, set[nn.Module]] = {}
     for module in net.modules():
         for parameter in read_by(module):

@@ -1,4 +1,4 @@
-"""What `torch.jit.script` says of a pruned model."""
+"""The error of `torch.jit.script` for a pruned model."""
 
 from typing import NoReturn
 
@@ -8,7 +8,7 @@ class Unscriptable:
 
     @property
     def __name__(self) -> NoReturn:
-        # No error of ours: whoever asks with a default, as getattr does, is to get that.
+        # AttributeError, so that getattr with a default works.
         raise AttributeError(
             "torch.jit.script cannot compile a pruned model: take the quantizers off before, as of "
             "a copy (the zeros stay), or use torch.jit.trace or torch.export"

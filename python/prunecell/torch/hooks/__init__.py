@@ -1,0 +1,1 @@
+"""What a pruned weight puts on the modules that hold it."""
