@@ -31,7 +31,7 @@ def to_ini(section: str, quantizer: PruneCell) -> str:
             + " and line ends"
         )
     lines = [f"[{section}]", "QWeight=Prune"]
-    for name, value in quantizer._parameters.changed().items():
+    for name, value in quantizer.parameters.changed().items():
         if not TABLE[name].ini_key:
             lines.insert(1, f"; {name}={value} has no key in INI files")
     for parameter in PARAMETERS:
