@@ -8,6 +8,7 @@ namespace prunecell::python {
 void bind_cuda(pybind11::module_& module);
 void bind_mask(pybind11::module_& module);
 void bind_ops(pybind11::module_& module);
+void bind_gradient_hook(pybind11::module_& module);
 void bind_level_search(pybind11::module_& module);
 void bind_parameters(pybind11::module_& module);
 void bind_prune_cell(pybind11::module_& module);

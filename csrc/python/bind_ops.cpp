@@ -125,54 +125,6 @@ std::vector<bool> apply(const py::list& weights, const py::list& masks, const st
   return changed;
 }
 
-/// Called with a parameter whose gradient has just been accumulated: pruned elements of its `grad` become +0. A
-/// training step calls one for each weight, between operations that leave nothing of us in the caches: hence no Python
-/// in it.
-class GradientHook {
- public:
-  /// `owner` is a weak reference; nothing is done once it is dead. `otherwise(parameter)` masks where there is no mask
-  /// yet, where the gradient can be differentiated, and where it is none that operations accept.
-  GradientHook(py::weakref owner, py::function otherwise)
-      : owner_(std::move(owner)), otherwise_(std::move(otherwise)) {}
-
-  void operator()(const py::object& parameter) const {
-    static PyObject* const grad = PyUnicode_InternFromString("grad");
-    static PyObject* const requires_grad = PyUnicode_InternFromString("requires_grad");
-    if (owner_().is_none()) return;
-    const py::object gradient = parameter.attr(grad);
-    if (gradient.is_none()) return;
-    if (!mask_ || gradient.attr(requires_grad).ptr() != Py_False || !apply(gradient)) otherwise_(parameter);
-  }
-
-  py::weakref owner() const { return owner_; }
-  void set_mask(py::object mask) {
-    mask_ = mask.cast<const Mask*>();
-    held_mask_ = std::move(mask);
-  }
-
- private:
-  bool apply(const py::object& gradient) const {
-    try {
-      const Array array = array_of(gradient, {"grad"}, Access::write);
-      const Job job{.weights = array.view, .mask = view_of(mask_, array, {"mask"})};
-      const Context context = context_of({&array, 1}, 0);
-      const py::gil_scoped_release nogil;
-      apply_masks(context, {&job, 1}, {});
-      return true;
-    } catch (const Error&) {
-      return false;
-    } catch (const py::error_already_set& error) {  // what a framework says of a tensor that it cannot lend
-      if (!error.matches(PyExc_RuntimeError)) throw;
-      return false;
-    }
-  }
-
-  py::weakref owner_;
-  py::function otherwise_;
-  py::object held_mask_ = py::none();
-  const Mask* mask_ = nullptr;
-};
-
 void pack(const py::object& weights, const Mask& mask, const py::object& values, int threads) {
   Batch<PackJob> batch(2);
   const Array& dense = batch.add(array_of(weights, {"weights"}, Access::read));
@@ -220,11 +172,6 @@ void bind_ops(py::module_& module) {
              py::arg("ties") = "prune", py::arg("threads") = 0);
   module.def("apply_masks", &apply, py::arg("weights"), py::arg("masks"), py::arg("out") = py::none(),
              py::arg("otherwise") = py::none(), py::kw_only(), py::arg("wait") = false, py::arg("threads") = 0);
-  py::class_<GradientHook>(module, "GradientHook", "Masks the gradient of a parameter when it is called with it.")
-      .def(py::init<py::weakref, py::function>(), py::arg("owner"), py::arg("otherwise"))
-      .def("__call__", &GradientHook::operator(), py::arg("parameter"))
-      .def_property_readonly("owner", &GradientHook::owner, "A weak reference to what is attached to the parameter.")
-      .def("set_mask", &GradientHook::set_mask, py::arg("mask"), "None: `otherwise` is called.");
   module.def("pack_weights", &pack, py::arg("weights"), py::arg("mask"), py::arg("values"), py::arg("threads") = 0);
   module.def("unpack_weights", &unpack, py::arg("values"), py::arg("mask"), py::arg("out"), py::arg("threads") = 0);
   module.def("count_zeros", &zeros_of, py::arg("weights"), py::arg("threads") = 0);

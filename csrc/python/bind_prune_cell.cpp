@@ -88,11 +88,11 @@ std::vector<std::size_t> with_calls(const PyCalls& given, int threads, Function&
 
 /// Counts samples where that is all that an update does: as update() of calls without tensors. Nothing, and nothing is
 /// done, where some cell is due.
-std::optional<std::vector<std::size_t>> count(std::vector<const SharedCell*> cells, std::int64_t batch_size) {
+std::optional<std::vector<std::size_t>> count(std::vector<SharedCell*> cells, std::int64_t batch_size) {
   std::vector<CellCall> calls;
-  for (const SharedCell* cell : cells) {
+  for (SharedCell* cell : cells) {
     if (!cell) throw InvalidType("cells: expected a PruneCell, got None");
-    calls.push_back({SharedCells::cell(*cell), {}});
+    calls.push_back({&cell->cell(), {}});
   }
   const py::gil_scoped_release nogil;
   const SharedCells ours(std::move(cells));

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, module) {
   init_errors(module);
   bind_mask(module);  // before the functions whose signatures name the class
   bind_ops(module);
+  bind_gradient_hook(module);
   bind_level_search(module);
   bind_parameters(module);
   bind_prune_cell(module);
