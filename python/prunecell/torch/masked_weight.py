@@ -14,35 +14,12 @@ from torch.utils.hooks import RemovableHandle
 
 from prunecell import _core
 from prunecell._core import Figures, GradientHook, Mask
+from prunecell.torch.frozen import Frozen
 from prunecell.torch.held_weight import HeldWeight, registry
 from prunecell.torch.masking import alike, bump_versions, follow, mask_tensors
 from prunecell.torch.origin import Origin
 
-
-class Frozen:
-    """The weights that did not learn when they were last seen: they carry no gradient hook."""
-
-    def __init__(self) -> None:
-        self._weights: weakref.WeakSet[MaskedWeight] = weakref.WeakSet()
-        self.any = False
-        """Whether there is one, as a plain attribute: every training step asks."""
-
-    def add(self, one: MaskedWeight) -> None:
-        """Adds a weight that does not learn."""
-        self._weights.add(one)
-        self.any = True
-
-    def discard(self, one: MaskedWeight) -> None:
-        """Removes a weight that learns, or is no longer pruned."""
-        self._weights.discard(one)
-        self.any = len(self._weights) > 0
-
-    def alive(self) -> list[MaskedWeight]:
-        """The frozen weights."""
-        return list(self._weights)
-
-
-frozen = Frozen()
+frozen: Frozen[MaskedWeight] = Frozen()
 
 
 class MaskedWeight(HeldWeight):
