@@ -26,7 +26,7 @@ def prose(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Those of GitHub: the words of a heading in small letters, joined by dashes."""
+    """GitHub's anchors: the words of a heading in small letters, joined by dashes."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
