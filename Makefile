@@ -1,5 +1,6 @@
 # make demo   trains and prunes a network on real digits
 # make test   everything: Python, C++ (optimized, serial, sanitized, ARM in an emulator), CUDA executed on the host, embedding
+# make test-python   the Python tests alone
 # make bench  measures everything and writes docs/performance.md; BENCH=quick: a few minutes, the page is left alone
 # make bench-peers   the same work by other packages, side by side
 # make lint   formatting and types, as the tests see them
@@ -38,7 +39,7 @@ bench-peers: .venv/bench/ready .venv/peers/ready $(NATIVE_BENCHMARKS)
 	env -u OMP_WAIT_POLICY .venv/peers/bin/python benchmarks/peers.py --floor $(dir $(NATIVE_BENCHMARKS))libprunecell_floor.so
 	.venv/bench/bin/python benchmarks/page.py
 
-# The package is installed as its users install it, never put on the path; make sees to it that it is current.
+# The package is installed as its users install it, never put on the path; make installs it anew when sources change.
 SOURCES := $(shell find csrc python -name '*.so' -prune -o -type f -print) CMakeLists.txt pyproject.toml
 
 .venv/demo/ready: examples/requirements.txt $(SOURCES)

@@ -84,13 +84,14 @@ TIMM = [
 
 INTRODUCTION = """# Which weights get a cell
 
-`prunecell.torch.wrap` makes cells of the weights that a forward multiplies by
-([pytorch.md](pytorch.md)). What it does not know stays dense: `model.uncovered` lists it,
-`repr(model)` shows it, and a warning names it when more than a tenth of the matrix weights is
-concerned. `wrap(net, include=...)` makes cells of it.
+`prunecell.torch.wrap` makes cells of the weights that a forward multiplies by \
+([pytorch.md](pytorch.md)).
+Other weights stay dense: `model.uncovered` lists them, `repr(model)` shows them, and a warning \
+names them where they are more than a tenth of the matrix weights.
+`wrap(net, include=...)` makes cells of them.
 
-The share of matrix weights in cells, of models built from default configurations. Tables of
-embeddings do not count; `embeddings=True` offers them, too.
+The table shows the share of matrix weights in cells, for models built from default configurations.
+Tables of embeddings do not count; `embeddings=True` offers them, too.
 """
 
 
@@ -144,7 +145,7 @@ def page(results: dict[str, Any]) -> str:
 
 
 def _left(names: list[str]) -> str:
-    """The largest one stands for all: layers of a model repeat its name."""
+    """The largest matrix stands for all: layers of a model repeat its name."""
     if not names:
         return ""
     return f"`{names[0]}`" + (" and others" if len(names) > 1 else "")

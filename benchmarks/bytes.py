@@ -37,7 +37,7 @@ DTYPES = {
     "bf16": np.dtype(ml_dtypes.bfloat16),
 }
 THRESHOLDS = (0.5, 0.7, 0.9, 0.95)
-DELTA = 1e-6  # fine enough that the share reached is the share asked for, but for ties of 16 bits
+DELTA = 1e-6  # so fine that the share reached is the share asked, but for ties of 16-bit types
 MINILM_AT_90 = 7.0  # times smaller in fp32: less is a failure of this program
 
 

@@ -1,4 +1,4 @@
-"""Where something was measured: what stands in the head of every file of results."""
+"""The head of every file of results: machine, commit and versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cpu() -> str:
 
 
 def cpu_extensions() -> list[str]:
-    """Those of the instruction sets that the kernels are compiled for."""
+    """The flags of the processor that name instruction sets of the kernels."""
     known = {"avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vbmi2", "avx512_bf16", "f16c"}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("flags"):
@@ -33,7 +33,7 @@ def cpu_extensions() -> list[str]:
 
 
 def compiler() -> str:
-    """Of the native module, as it says itself."""
+    """The compiler of the native module, by its own word."""
     native = Path(prunecell._core.__file__).read_bytes()
     found = re.findall(rb"GCC: \([^)\0]*\) [\d.]+|clang version [\d.]+", native)
     return sorted(found)[-1].decode() if found else "unknown"

@@ -21,7 +21,7 @@ DISTURBED = 0.5  # share of timings that another program interrupted
 
 
 def newest_files(folder: Path) -> dict[str, Path]:
-    """The newest file of each suite that there is one of."""
+    """The newest file of each suite that has results."""
     found = {suite: max(folder.glob(f"????-??-??-{suite}.json"), default=None) for suite in SUITES}
     return {suite: path for suite, path in found.items() if path is not None}
 
@@ -42,7 +42,7 @@ def number(value: float) -> str:
 
 
 def name_of(row: Row) -> str:
-    """What tells a row from the others of its target."""
+    """The fields that tell a row from the others of its target."""
     if "network" in row:
         return f"{row['network']}, {threads_of(row)}"
     if "call" in row:
@@ -130,7 +130,7 @@ def levels(results: Results) -> str:
 
 
 def bound(results: Results) -> str:
-    """Of the rows that have a bound besides their yardstick: how near to it they are."""
+    """How near rows with a bound besides their yardstick are to it."""
     rows = [row for row in results.get("kernels", {"rows": []})["rows"] if "over_bound" in row]
     if not rows:
         return "not measured"

@@ -1,4 +1,4 @@
-"""A peer: what it does with the weights, and how its answer is read.
+"""A peer: its work on the weights, and how its answer is read.
 
 A peer is a function of the weights, a float32 array of SHAPE, the floor and the number of threads,
 that returns a `Job`.

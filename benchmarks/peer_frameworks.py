@@ -127,7 +127,7 @@ def nni(weights: Weights, *_: Any) -> Job:
 
 
 def llmcompressor(weights: Weights, *_: Any) -> Job:
-    """What its modifier calls for each layer, which itself takes part in a training run."""
+    """The function that its modifier, which needs a training run, calls for each layer."""
     from llmcompressor.modifiers.pruning.utils.pytorch import (
         PruningMaskCreatorArgs,
         PruningMaskFactory,

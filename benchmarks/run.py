@@ -26,13 +26,13 @@ def run(program: str, *arguments: str) -> None:
 
 
 def largest_size() -> int:
-    """Of the rows over sizes, as a power of two: 2 bytes for each weight in half of the memory."""
+    """Largest size of the rows, as a power of two: 2 bytes per weight in half of the memory."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return 32 if memory >= 20 * GIB else 30 if memory >= 8 * GIB else 28
 
 
 def thread_counts() -> list[str]:
-    """One, and doubled up to all that this process may use."""
+    """1, 2, 4 and so on, up to the processors that this process may use."""
     usable = len(os.sched_getaffinity(0))
     powers = [1 << exponent for exponent in range(usable.bit_length())]
     return [str(count) for count in sorted({*powers, usable})]

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-REPEATS = 2  # of a timing in which the processor was taken away
-HOPELESS = 1.0  # seconds: a timing so long is hardly ever left alone
+REPEATS = 2  # repeats of a timing in which the processor was taken away
+HOPELESS = 1.0  # seconds: a longer timing is hardly ever left alone
 
 
 def preemptions() -> int:
@@ -28,7 +28,7 @@ class Timed:
     disturbed: int = 0
 
     def once(self) -> None:
-        """One timing; again where somebody else had the processor meanwhile, up to a limit."""
+        """One timing, repeated where other programs had the processor meanwhile, up to a limit."""
         for _ in range(1 + REPEATS):
             arguments = self.prepare()
             before, start = preemptions(), time.perf_counter()
@@ -46,7 +46,7 @@ class Timed:
         return statistics.median(self.seconds)
 
     def over(self, other: Timed) -> float:
-        """Median of the ratios to what ran next to it: a machine that changes changes both."""
+        """Median of ratios to the neighbouring timing: a machine that changes changes both."""
         ratios = (mine / its for mine, its in zip(self.seconds, other.seconds, strict=True))
         return statistics.median(ratios)
 

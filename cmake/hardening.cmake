@@ -1,5 +1,5 @@
-# What makes mistakes in memory harder to exploit, in release builds and where the tools know it. Sanitized and debug
-# builds have better checks.
+# Flags that make memory errors harder to exploit, in release builds and where the tools know them. Sanitized and
+# debug builds have better checks.
 include(CheckCXXCompilerFlag)
 include(CheckLinkerFlag)
 
@@ -12,8 +12,8 @@ endif()
 list(APPEND PRUNECELL_HARDENED_FLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 
 # Tables of addresses are read-only before any code runs; the stack is not executable; what a library of ours calls by
-# name is its own, not a namesake in the program that loads it. Of a shared library functions alone: a program may
-# hold its data.
+# name is its own, not a namesake in the program that loads it. In a shared library this holds for functions alone: a
+# program may hold its data.
 set(PRUNECELL_HARDENED_LINK)
 foreach(option -z,relro -z,now -z,noexecstack -Bsymbolic -Bsymbolic-functions)
   string(MAKE_C_IDENTIFIER "PRUNECELL_LINKS_${option}" known)
@@ -23,7 +23,7 @@ foreach(option -z,relro -z,now -z,noexecstack -Bsymbolic -Bsymbolic-functions)
   endif()
 endforeach()
 
-# Static libraries take no notice.
+# Static libraries ignore link options.
 function(prunecell_harden target)
   set(flags ${PRUNECELL_HARDENED_LINK})
   get_target_property(type ${target} TYPE)

@@ -30,7 +30,7 @@ def shim() -> None:
 
 @pytest.fixture(scope="module", params=["cpu", "shim", pytest.param("gpu", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Where the core works on the arrays of a test: a suite that uses this runs once on each."""
+    """The device that the core works on: a suite with this fixture runs once on each."""
     if request.param == "cpu":
         yield
         return

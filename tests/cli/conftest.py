@@ -21,7 +21,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture(autouse=True)
 def torch_as_it_was() -> Iterator[None]:
-    """`train` sets up PyTorch for its own process, which here is that of all tests."""
+    """Undoes what `train` sets up in PyTorch for a process of its own: tests share theirs."""
     before = sys.modules.get("torch")
     threads = None if before is None else before.get_num_threads()
     yield

@@ -1,4 +1,4 @@
-"""Pickles that ask for more time or memory than tensors, and what is said of them."""
+"""Pickles that ask for more time or memory than tensors, and what the errors say of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def storage(key: bytes) -> bytes:
 
 
 def tensor(*shape: bytes) -> bytes:
-    """Of 2 x 3 elements, or any number that share memory."""
+    """A tensor of 2 x 3 elements, or of any number that share memory."""
     sizes = together(shape or [b"K\x02", b"K\x03"])
     strides = together([b"K\x00"] * len(shape) or [b"K\x03", b"K\x01"])
     return call(REBUILD, storage(text("0")), b"K\x00", sizes, strides, b"\x89", call(ORDERED))

@@ -52,7 +52,7 @@ def again(at: int) -> bytes:
 
 
 def doubled(levels: int) -> bytes:
-    """A tuple of one tuple twice, and so on: 2**levels visits, as each is made of references."""
+    """A tuple of one tuple twice, and so on: 2**levels visits, since each tuple is referred to."""
     return kept(0, b")") + kept(0, again(0) + b"\x86") * levels
 
 
@@ -70,7 +70,7 @@ def zipped(content: bytes) -> bytes:
 
 
 def old(content: bytes, *, version: bytes = b"M\xe9\x03", keys: bytes = b"]") -> bytes:
-    """The form of before 1.6, without a tensor."""
+    """A file in the form of before 1.6, without a tensor."""
     from torch.serialization import MAGIC_NUMBER
 
     parts = (number(MAGIC_NUMBER), version, b"}", content, keys)

@@ -165,7 +165,7 @@ def test_names_cannot_drive_the_terminal(run: Run, tmp_path: Path) -> None:
 
 
 def damaged(folder: Path) -> dict[str, tuple[bytes, str]]:
-    """File name -> content, and a word of what must be said about it."""
+    """File name -> content, and a word that the error must have."""
     whole = folder / "whole"
     save(sparse(), whole)
     safetensors = whole.read_bytes()

@@ -108,7 +108,7 @@ def test_torch_finds_its_pickle_in_upper_case_too(
 def trained(optimizer: Any, **options: Any) -> dict[str, Any]:
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     steps = optimizer(model.parameters(), lr=0.1, **options)
-    scheduler = torch.optim.lr_scheduler.MultiStepLR(steps, [1, 2])  # which has a Counter
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(steps, [1, 2])  # its state has a Counter
     model(torch.ones(1, 1, 8, 8)).sum().backward()
     steps.step()
     states = {"model": model.state_dict(), "optimizer": steps.state_dict()}

@@ -8,7 +8,7 @@ RNG_SEED = 20
 
 
 def tensors() -> dict[str, np.ndarray]:
-    """A convolution, a linear layer and an embedding, with what else files hold."""
+    """A convolution, a linear layer and an embedding, with other entries that files hold."""
     rng = np.random.default_rng(RNG_SEED)
     return {
         "conv.weight": rng.normal(0, 0.1, (16, 3, 5, 5)).astype(np.float32),

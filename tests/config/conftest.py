@@ -1,4 +1,4 @@
-"""What the tests of the INI reader share."""
+"""Fixtures of the tests of the INI reader."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Case:
 
 
 def read_everything(path: Path) -> Iterator[object]:
-    """All that can be asked of the file; each step may raise ConfigError on its own."""
+    """Every question to the file; each step may raise ConfigError on its own."""
     ini = config.read(path, variables={"V": "sub"})
     yield None
     for section in ini.values():
@@ -204,7 +204,7 @@ def finding(path: Path, watch: Watch) -> str | None:
 
 
 def prepared(root: Path) -> Path:
-    """The folder that may be read, beside and linked to what may not."""
+    """The folder that may be read, beside and linked to files that may not."""
     folder = root / "models"
     (folder / "sub").mkdir(parents=True)
     (root / "secret.tpl").write_text(f"[secret]\nK={SECRET}\n")

@@ -36,7 +36,7 @@ def test_only_config_errors_come_out_and_nothing_outside_is_opened() -> None:
 
 # Each replaces a part of the reader by one that is wrong and raises nothing.
 PLANTED = {
-    # The evaluator that the reference has: everything is allowed.
+    # The reference's evaluator: everything is allowed.
     "compile ": """
         def evaluate(text):
             try:

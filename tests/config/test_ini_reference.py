@@ -1,4 +1,4 @@
-"""Whole files against what the reference's compiled parser made of them.
+"""Whole files against the values that the reference's compiled parser gave.
 
 The files in tests/data/ini were written for these tests, and expected.json beside them was measured
 by running that parser on them; null stands for a value it could not give.

@@ -1,4 +1,4 @@
-"""What prune_parameters refuses: misspelt keys, wrong values, other quantizers, lost parameters."""
+"""Refusals of prune_parameters: misspelt keys, wrong values, other quantizers, lost parameters."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def rendered(make: Make, text: str, *parameters: str) -> str:
-    """What `text` becomes as a value."""
+    """The value that `text` becomes."""
     return str(make(f"[x]\nK={text}\n", *parameters)["x"]["K"])
 
 

@@ -1,4 +1,4 @@
-"""What counts as an array: numpy of the four float types, and whatever speaks DLPack."""
+"""Arrays that are accepted: numpy of the four float types, and whatever speaks DLPack."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Unversioned(Versioned):
 
 
 class Learning(Versioned):
-    """As a torch tensor that learns, where torch has no exchange API yet."""
+    """Raises like a torch tensor that learns, where torch has no exchange API yet."""
 
     requires_grad = True
 
@@ -48,7 +48,7 @@ class Learning(Versioned):
 
 
 class Refusing(Versioned):
-    """What it holds cannot be given out, for a reason of its own."""
+    """Refuses to give its memory out, for a reason of its own."""
 
     def __dlpack__(self, **given: Any) -> Any:
         raise BufferError("the memory lies elsewhere")

@@ -116,7 +116,7 @@ def test_a_prediction_that_misses_changes_nothing(data: str, dtype: str) -> None
         "two-valued": np.where(index % 16 == 0, 0.75, 0.001),
         "one-outlier": np.where(index == 1234, 1000.0, 0.5),
         "drifting": np.where(index < SAMPLED // 2, 1e-3, 1.0) * (1 + index % 7),
-        # Where the sample looks, and nowhere else, weights are small.
+        # Weights are small where the sample looks, and nowhere else.
         "hidden": np.where(index % 16 == index // 16 * 37 % 16, 0.001, 0.75),
     }[data]
     weights = values.astype(axes.DTYPES[dtype])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("shim")
 
 
 class CudaInterface:
-    """An array as CuPy shows it: `__cuda_array_interface__` alone."""
+    """An array like CuPy's: it has `__cuda_array_interface__` alone."""
 
     def __init__(self, array: DeviceArray, **changes: Any) -> None:
         self._array = array
@@ -144,7 +144,7 @@ def test_layers_that_die_are_said_when_their_figures_are_known() -> None:
     array = on_device(np.zeros(100, np.float32))
     cell = PruneCell(prune_mode="Static", prune_filler="IterNonStruct", threshold=0.4)
     cell.add_weights(array)
-    cell.initialize()  # nobody waits, here and there
+    cell.initialize()  # does not wait
     cell.update(1)
     assert cell.figures().zeros == 100
     with pytest.warns(prunecell.PruneWarning, match=r"of tensor 0 \(0.4 asked\)") as seen:

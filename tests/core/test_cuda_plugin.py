@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 NAME = "libprunecell_cuda.so"
 MARK = "prunecell CUDA plugin, format 3, version 7.8.9"
 
-# Goes to another folder and asks, as any program that links the library statically.
+# A program that links the library statically, goes to another folder and asks.
 PROGRAM = """
 #include <prunecell/cuda.hpp>
 #include <prunecell/error.hpp>
@@ -34,7 +34,7 @@ int main(int, char** arguments) {
 }
 """
 
-# Tells when its code runs, and offers nothing.
+# A library that tells when its code runs, and offers nothing.
 STRANGER = """
 #include <cstdio>
 __attribute__((used)) static const char mark[] = MARK;
@@ -42,7 +42,7 @@ __attribute__((constructor)) static void run() { std::puts("code of a plugin ran
 """
 RAN = "code of a plugin ran"
 
-# As PyTorch's CUDA builds load one for the whole process, on a machine without a GPU.
+# A runtime loaded for the whole process, as by PyTorch's CUDA builds, without a GPU.
 RUNTIME = """
 extern "C" {
 int cudaGetDeviceCount(int*) { return 35; }

@@ -36,7 +36,7 @@ TYPES = {"share": float, "step": float, "count": int, "seed": int, "flag": bool}
 
 
 def annotations(thing: type) -> dict[str, str]:
-    """Those of a class as the source says them: some are for type checkers alone."""
+    """Annotations of a class, from its source: some are for type checkers alone."""
     (node,) = ast.parse(inspect.getsource(thing)).body
     return {
         one.target.id: ast.unparse(one.annotation)

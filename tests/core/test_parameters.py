@@ -70,7 +70,7 @@ def test_every_parameter_reads_back_as_it_was_given() -> None:
     given: dict[str, Any] = {
         "prune_mode": "Gradual",
         "prune_filler": "IterNonStruct",
-        "threshold": 0.3,  # which no float32 is
+        "threshold": 0.3,  # no float32 is equal to it
         "delta": 1e-10,
         "start": 0.05,
         "stepsize": 2**63 - 1,

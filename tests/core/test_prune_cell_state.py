@@ -183,7 +183,7 @@ def test_a_cell_may_keep_its_parameters_and_continue_from_the_saved_threshold() 
 
 
 def broken_states() -> dict[str, tuple[Any, str]]:
-    """What may be wrong with a state, as a function that breaks one, and the words of its error."""
+    """Faults of a state: a function that breaks a state, and the words of the error."""
 
     def set_at(*path: Any) -> Any:
         def change(state: Any) -> None:

@@ -71,7 +71,7 @@ def test_arrays_of_a_list_draw_apart() -> None:
 
 
 def chi_square(counts: Any, expected: float, share: float) -> float:
-    """Of draws without replacement: the variance of a count is expected * (1 - share)."""
+    """Chi-squared of draws without replacement: a count has variance expected * (1 - share)."""
     return float(((counts - expected) ** 2).sum() / (expected * (1 - share)))
 
 

@@ -86,7 +86,7 @@ def test_a_child_forked_after_use_does_not_hang() -> None:
 
 
 def output_of(program: str, **environment: str) -> str:
-    """What a Python program prints that has a minute for it."""
+    """The output of a Python program, which has a minute."""
     return subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | environment,
@@ -98,7 +98,7 @@ def output_of(program: str, **environment: str) -> str:
 
 
 def test_a_child_that_is_first_to_use_the_package_does_not_hang() -> None:
-    """The parent has used OpenMP, torch's own, but not for us."""
+    """The parent has used torch's OpenMP, but not prunecell."""
     pytest.importorskip("torch")
     program = """
 import os, torch, prunecell
@@ -163,7 +163,7 @@ def runs_during(call: Callable[[], object]) -> bool:
 
 def test_other_python_threads_run_during_every_native_call() -> None:
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(60)  # who wants the GIL waits until it is given away
+    sys.setswitchinterval(60)  # a thread that wants the GIL waits until it is given away
     try:
         for name, call in long_calls().items():
             assert any(runs_during(call) for _ in range(20)), name
@@ -208,7 +208,7 @@ def test_the_cell_functions_take_threads_too() -> None:
 
 
 def together(*works: Callable[[], None]) -> None:
-    """Each in a thread of its own, switched as often as can be; what one raises is raised."""
+    """Runs each in a thread of its own, with the shortest switch interval; raises their errors."""
     start = threading.Barrier(len(works))
     raised: list[BaseException] = []
 

@@ -24,7 +24,7 @@ class Carried {
 
  private:
   void* place(void* host, std::size_t bytes) {
-    for (DeviceCopy& copy : copies_)  // memory that is named twice is the same memory there
+    for (DeviceCopy& copy : copies_)  // memory that is listed twice is the same memory on the device
       if (copy.host() == host && copy.size() == bytes) return copy.data();
     return copies_.emplace_back(host, bytes, chosen.index).data();
   }
@@ -75,7 +75,7 @@ void run(const Context& context, std::span<const Job> jobs, Operation&& operatio
   try {
     operation(there, carried.jobs());
   } catch (...) {
-    carried.bring_back();  // a call that throws has changed nothing: for the case to see
+    carried.bring_back();  // the case checks that a call that throws has changed nothing
     throw;
   }
   carried.bring_back();

@@ -1,4 +1,4 @@
-// Rebuilds held against the reference.
+// Rebuilds compared with the reference.
 #pragma once
 
 #include "axis.hpp"
@@ -15,8 +15,7 @@ namespace checks {
 using namespace prunecell;
 using reference::Weights;
 
-/// Into a mask that exists; and once more into one that is new, whatever its words held before, on the CPU: kernels
-/// make no difference.
+/// Builds a mask that exists. The CPU, which treats new masks differently, builds a new one of arbitrary words too.
 inline Result build(Weights& weights, const Mask& mask, const Rule& rule, const Mask* old = nullptr, Layout layout = {},
                     int threads = 1) {
   RebuildJob job{

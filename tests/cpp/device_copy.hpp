@@ -29,7 +29,7 @@ class DeviceCopy {
   std::size_t size() const { return size_; }
   void* data() const { return static_cast<std::byte*>(memory_.data()) + offset_; }
 
-  /// Back to the host; what lies around it must not have changed.
+  /// Copies back to the host; the sentinels around it must not have changed.
   void download() {
     std::vector<std::byte> all(offset_ + size_ + guard);
     copy(all.data(), memory_.data(), all.size());

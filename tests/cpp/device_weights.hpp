@@ -1,4 +1,4 @@
-// Weights in device memory, beside those on the host that they were made of.
+// Weights in device memory, beside the host's weights that they were copied from.
 #pragma once
 
 #include "axis.hpp"
@@ -37,7 +37,7 @@ class DeviceWeights {
     const TensorView view = host_->view();
     copy_ = std::make_unique<DeviceCopy>(view.data, host_->bytes().size(), first_device.index);
   }
-  /// Into the memory that is there, so that a graph finds it.
+  /// Writes into the same memory, so that a graph finds it.
   void overwrite(const reference::Weights& values) {
     cuda::raise(cuda::plugin().copy(first_device.index, copy_->data(), values.bytes().data(), values.bytes().size()));
   }

@@ -1,5 +1,5 @@
-// Runs one operation on fixed inputs with one thread, for instructions.py, which counts what it executes under
-// callgrind. Nothing else is counted.
+// Runs one operation on fixed inputs with one thread. instructions.py counts its instructions under callgrind, and
+// nothing else.
 #include "cpu/simd/kernels.hpp"
 
 #include <prunecell/mask.hpp>
@@ -39,7 +39,7 @@ std::vector<std::byte> weights_of(DType dtype) {
   return out;
 }
 
-/// What is counted: one call, after what it needs.
+/// The call that is counted, after its inputs are made.
 struct Call {
   RebuildJob job;
   ApplyJob applied;

@@ -1,4 +1,4 @@
-"""Instructions that the core operations execute per weight, counted and held against a record.
+"""Instructions per weight of the core operations, counted and compared with a record.
 
     python instructions.py PROGRAM COMPILER [--record]
 

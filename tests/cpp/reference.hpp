@@ -1,5 +1,5 @@
-// What docs/semantics.md defines, the slow way: selecting among doubles, counting bit by bit. For tests; shares no code
-// with the library but its public types.
+// The definitions of docs/semantics.md, the slow way: selecting among doubles, counting bit by bit. For tests; shares
+// no code with the library but its public types.
 #pragma once
 
 #include <prunecell/mask.hpp>
@@ -66,7 +66,7 @@ class Weights {
     return std::bit_cast<double>(bits(i));
   }
 
-  /// For values that the type holds exactly: no rounding here.
+  /// Stores values that the type holds exactly; does not round.
   void set(std::int64_t i, double value) {
     switch (dtype_) {
       case DType::float16: {
@@ -105,7 +105,7 @@ inline Weights any_bits(DType dtype, std::int64_t size, std::uint64_t seed = 1) 
 }
 
 inline float limit(float delta, std::int64_t k) {
-  volatile float step = float(k);  // rounded by itself, so is the product
+  volatile float step = float(k);  // rounded by itself, as the product is
   volatile float product = delta * step;
   return product;
 }

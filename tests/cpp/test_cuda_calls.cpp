@@ -174,7 +174,7 @@ TEST_CASE("Random elements that share the deciding key go in the order of their 
   std::ranges::sort(order);
   const auto twin = std::ranges::adjacent_find(order, [](const auto& a, const auto& b) { return a.first == b.first; });
   REQUIRE(twin != order.end());
-  const std::int64_t need = twin - order.begin() + 1;  // the first of the twins goes, the second stays
+  const std::int64_t need = twin - order.begin() + 1;  // the first of two equal numbers goes, the second stays
   DeviceWeights weights(Weights(DType::float16, size));
   const Mask mask({size}, first_device);
   const RebuildJob job{.weights = weights.view(),
@@ -213,7 +213,7 @@ TEST_CASE("weights that fill their memory to the last byte are read within it, a
     for (std::int64_t offset = 0; offset < 17; ++offset) {
       const Weights values = reference::ties(dtype, 333);
       const auto bytes = std::int64_t(values.bytes().size());
-      const cuda::DeviceMemory memory(0, std::size_t(offset + bytes));  // a sanitizer sees one byte more
+      const cuda::DeviceMemory memory(0, std::size_t(offset + bytes));  // a sanitizer finds a read of one more byte
       auto* data = static_cast<std::byte*>(memory.data()) + offset;
       cuda::raise(cuda::plugin().copy(0, data, values.bytes().data(), values.bytes().size()));
       const Mask mask({333}, first_device);

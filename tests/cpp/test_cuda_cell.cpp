@@ -20,7 +20,7 @@ using schedules::gradual;
 
 constexpr Context on_device = {.device = first_device};
 
-/// One cell on the CPU and its like on a device, trained alike.
+/// A cell on the CPU and an equal one on a device, trained alike.
 struct Twins {
   explicit Twins(const Parameters& parameters) : cell(parameters), device_cell(parameters) {
     cell.add_tensor({5000});

@@ -18,7 +18,7 @@ struct Forced {
   ~Forced() { cpu::force_kernels(nullptr); }
 };
 
-/// All that the operations write, over types, sizes, fillers and old masks.
+/// Everything that the operations write, over types, sizes, fillers and old masks.
 std::vector<std::uint64_t> everything() {
   std::vector<std::uint64_t> out;
   const auto add = [&](const Mask& mask) {

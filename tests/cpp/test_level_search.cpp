@@ -108,7 +108,7 @@ TEST_CASE("wrong totals and jobs are refused and change nothing") {
   Weights weights = reference::ties(DType::float32, 100);
   LevelSearch search(100, 0.5f, 0.01f);
   std::vector<std::int64_t> counters(LevelSearch::counter_count);
-  CHECK_THROWS_AS(search.advance(counters), InvalidArgument);  // of no weights
+  CHECK_THROWS_AS(search.advance(counters), InvalidArgument);  // the counters of no weights
   const LevelJob job{.search = &search, .weights = weights.view(), .counters = counters.data()};
   axis::count_levels({}, {&job, 1});
   CHECK_THROWS_AS(search.advance(std::span(counters).first(10)), InvalidArgument);
@@ -136,7 +136,7 @@ TEST_CASE("wrong totals and jobs are refused and change nothing") {
 }
 
 TEST_CASE("sizes beyond 32 bits need no such memory to be searched") {
-  // Four participants of 2^40 weights each, whose counters are made up: all weights are 1.
+  // Four participants of 2^40 weights each, all 1; their counters are computed, not counted.
   constexpr std::int64_t size = std::int64_t(1) << 42;
   Weights one(DType::float32, 1);
   one.set(0, 1.0);

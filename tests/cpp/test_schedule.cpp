@@ -39,7 +39,7 @@ TEST_CASE("thresholds are the float32 sums, the last one exactly the threshold")
     sum += 0.15f;
     CHECK(schedule.current() == sum);
   }
-  CHECK(sum + 0.15f < 0.8f);  // one ulp that would cost one more rise
+  CHECK(sum + 0.15f < 0.8f);  // one ulp below would cost one more rise
   CHECK(schedule.end_epoch());
   CHECK(schedule.current() == 0.8f);
   CHECK_FALSE(schedule.end_epoch());

@@ -1,5 +1,5 @@
-// Tensors of many tiles, where a rebuild on the CPU narrows its bracket by samples of them, and data that leads its
-// guesses astray. A suite of its own: too much for kernels that run on fibers.
+// Tensors of many tiles, where a rebuild on the CPU narrows its bracket by samples of tiles, and data that misleads
+// its predictions. A suite of its own: too much for kernels that run on fibers.
 #include "axis.hpp"
 #include "checks.hpp"
 
@@ -17,7 +17,7 @@ using checks::check_against_reference;
 using reference::Weights;
 
 constexpr std::int64_t tile = cpu::tile_size;
-/// No sample of tiles; one; two.
+/// Sizes with no sample of tiles, with one, with two.
 constexpr std::int64_t sizes[] = {9 * tile + 5, 40 * tile, 257 * tile + 1};
 
 /// Value of a weight by its index, the number of weights, and a random number from 0 to 1; exact in float32.

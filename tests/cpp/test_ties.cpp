@@ -191,7 +191,7 @@ TEST_CASE("Gradual tries again at each rise, and at its threshold at each update
     CHECK(run.cell.schedule().ended());
     CHECK(run.cell.figures(0).tied);
     CHECK(run.cell.figures(0).asked == 0.6f);
-    CHECK(run.kept(0) == first);  // the mask that it had
+    CHECK(run.kept(0) == first);  // the mask of before
     CHECK(run.cell.due(0));
     run.tied = reference::ties(DType::float32, 400, 5);
     run.cell.end_epoch({}, run.tensors());

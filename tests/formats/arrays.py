@@ -1,4 +1,4 @@
-"""What the tests of files are run over: arrays, and files as others write them."""
+"""Arrays that tests of files run over, and files as other programs write them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DTYPES = axes.DTYPES | {
         for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
     },
 }
-# Those of the library, and some that are worth packing.
+# The shapes of axes.py, and some that are worth packing.
 SHAPES = (*axes.SHAPES, (70, 129), (1, 2000), (40, 8), (9, 5, 31), (16, 8, 3, 3), (8, 3, 5, 5, 7))
 SPARSITIES = (0.0, 0.5, 0.97, 1.0)
 
@@ -52,7 +52,7 @@ def same(a: Array, b: Array) -> bool:
 
 
 def same_all(a: dict[str, Array], b: dict[str, Array]) -> bool:
-    """Equal in every array and in their order."""
+    """Equal arrays in equal order."""
     return list(a) == list(b) and all(same(a[name], b[name]) for name in a)
 
 

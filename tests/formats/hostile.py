@@ -1,4 +1,4 @@
-"""Files that a chance made wrong. Run as a program: loads mutated files under a memory limit."""
+"""Files with random mutations. As a program: loads mutated files under a memory limit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _digits(rng: random.Random, data: bytearray) -> None:
 
 
 def _grown(rng: random.Random, data: bytearray) -> None:
-    """As _digits, and the length of the header follows: only the meaning is wrong."""
+    """Changes like _digits, with the length of the header corrected: only the meaning is wrong."""
     before = len(data)
     length = int.from_bytes(data[:8], "little")
     _digits(rng, data)

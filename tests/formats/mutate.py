@@ -1,4 +1,4 @@
-"""Mutates valid files of every kind and reads what comes out, for a run by hand.
+"""Mutates valid files of every kind and reads them, for a run by hand.
 
     python tests/formats/mutate.py --cases 20000 --seed 1
     python tests/formats/mutate.py --kinds npz,torch --cases 1000
@@ -34,7 +34,7 @@ from prunecell import Error
 from prunecell.cli.errors import CommandError
 from prunecell.config import ConfigError
 
-sys.path.append(str(Path(__file__).parents[1] / "support"))  # as pytest has it
+sys.path.append(str(Path(__file__).parents[1] / "support"))  # the same folder as pytest's path
 
 from kinds import KINDS, Kind
 from valid_tensors import Files
@@ -139,12 +139,12 @@ def outcome(kind: Kind, folder: Path, files: Files) -> str:
 
 @cache
 def prepared(name: str) -> tuple[Kind, list[Files], Path]:
-    """What a worker needs for a kind, made once; its memory is limited from then on."""
+    """Makes a worker's files and readers of a kind, once; its memory is limited from then on."""
     kind = KINDS[name]
     folder = Path(tempfile.mkdtemp(dir=os.environ["MUTATE_FOLDER"]))
     seeds = kind.valid(folder)
     import_module("torch")  # a mutant of any kind may be taken for a torch file
-    for files in seeds:  # imports what else is imported late, which has no limit of time
+    for files in seeds:  # loads modules that are imported late, without a limit of time
         kind.read(kind.write(folder, files))
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY

@@ -1,4 +1,4 @@
-"""What inputs may make us allocate or say is bounded."""
+"""Inputs cannot make the package allocate or print without bounds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_warnings_of_a_configuration_cannot_drive_the_terminal() -> None:
 
 
 def test_mutated_files_of_every_kind_are_read_or_refused() -> None:
-    """A few cases of what is run by hand for hours: `mutate.py --help`."""
+    """A few cases of the program that runs by hand for hours: `mutate.py --help`."""
     pytest.importorskip("torch")
     program = [sys.executable, str(Path(__file__).with_name("mutate.py")), "--cases", "100"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

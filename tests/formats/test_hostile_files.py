@@ -1,4 +1,4 @@
-"""Damaged and hostile files raise BadFile, which says where and what, and cost little memory."""
+"""Damaged and hostile files raise BadFile, naming file and fault, and cost little memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens while a file is written: its name means the old file or the new one, whole."""
+"""Whatever interrupts a write: the name of the file means the old or the new one, whole."""
 
 from __future__ import annotations
 

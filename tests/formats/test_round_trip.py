@@ -1,4 +1,4 @@
-"""What is saved is what is loaded, bit for bit, however it lies in the file."""
+"""Tensors load as they were saved, bit for bit, however they lie in the file."""
 
 from __future__ import annotations
 

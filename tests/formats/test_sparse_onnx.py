@@ -32,7 +32,7 @@ TYPES = {
 
 
 def initializer(array: Array, name: str) -> Any:
-    if array.dtype == ml_dtypes.bfloat16:  # which from_array of older versions does not know
+    if array.dtype == ml_dtypes.bfloat16:  # from_array of older versions does not know it
         kind = TensorProto.BFLOAT16
         return helper.make_tensor(name, kind, array.shape, array.tobytes(), raw=True)
     return numpy_helper.from_array(array, name)

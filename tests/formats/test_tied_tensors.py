@@ -101,7 +101,7 @@ def test_arrays_that_are_made_one_by_one_are_not_tied(kind: str, size: int, tmp_
 
 
 class Made(Mapping[str, Any]):
-    """Arrays that nobody holds: each is made anew whenever it is asked for."""
+    """A mapping without arrays of its own: each is made anew whenever it is asked for."""
 
     def __init__(self, arrays: dict[str, Any], make: Callable[[Any], Any]) -> None:
         self._arrays, self._make = arrays, make

@@ -1,4 +1,4 @@
-"""Without optional packages: what needs them says which, the rest works."""
+"""Without optional packages: calls that need them name them, all others work."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def npz(folder: Path) -> list[Files]:
         buffer = io.BytesIO()
         write(buffer, **arrays)
         found += [{"a.npz": buffer.getvalue()}, unpacked(buffer.getvalue(), "a.npz")]
-    # More often than not, as most mutations of an archive as a whole end at its sums.
+    # More often than not, since most mutations of an archive as a whole end at its checksums.
     return [*found, found[1], found[3]]
 
 

@@ -42,7 +42,7 @@ def said_of(**tensors: object) -> bytes:
 BITS = np.array([[1, 8], [8, 0], [0, 0], [96, 0]], dtype=np.uint8)
 HUGE = 2**62
 WRONG: dict[str, tuple[bytes, str]] = {
-    # What is wrong, the file, and what the error says of it.
+    # The fault, the file, and words of the error.
     "empty": (b"", "at least 8 bytes"),
     "only a length": (b"\0" * 7, "at least 8 bytes"),
     "header of no bytes": (b"\0" * 8, "header of JSON"),
@@ -142,7 +142,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "packed shape of many": (packed(shape=np.ones(33, np.int64)), "at most 32 numbers"),
     "packed shape in a matrix": (packed(shape=np.array([[4, 12]])), "at most 32 numbers"),
     "packed shape of floats": (packed(shape=np.array([4, 12], np.float32)), "at most 32 numbers"),
-    # What the metadata say
+    # Metadata
     "notes that are not JSON": (noted("{"), "JSON in metadata"),
     "notes that are nested deeply": (noted("[" * 50_000), "JSON in metadata"),
     "notes that are a list": (noted("[]"), "object with tensors"),

@@ -14,12 +14,12 @@ from prunecell.n2d2.build import build
 _TESTS = Path(__file__).resolve().parents[1]
 EXAMPLE = _TESTS.parent / "examples" / "lenet.ini"
 DATA = _TESTS / "data" / "ini"
-# As in tests/config: the reference's own files are read where they lie beside the checkout.
+# The reference's own files are read where they lie beside the checkout, as in tests/config.
 REFERENCE = Path(os.environ.get("PRUNECELL_REFERENCE_INI", _TESTS.parents[1] / "shared" / "ini"))
 
 
 def text(*cells: str, channels: int = 3, width: int = 8, height: int = 6) -> str:
-    """An INI file with an input of that size. Wider than high, so that nothing can be swapped."""
+    """An INI file with an input of that size, wider than high, so that swapped sizes show."""
     head = f"[sp]\nSizeX={width}\nSizeY={height}\nNbChannels={channels}\n"
     return head + "\n".join(cells) + "\n"
 

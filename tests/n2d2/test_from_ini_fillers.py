@@ -1,4 +1,4 @@
-"""What weights and biases start from."""
+"""Initial weights and biases."""
 
 from __future__ import annotations
 

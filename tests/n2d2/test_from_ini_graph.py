@@ -27,7 +27,7 @@ RESIDUAL = (
 
 
 def residual(net: Network, x: torch.Tensor) -> torch.Tensor:
-    """What RESIDUAL means, by hand."""
+    """The network of RESIDUAL, by hand."""
     weights = {name: list(net.get_submodule(name).parameters()) for name in ("a", "b", "c.1")}
     a = F.conv2d(x, *weights["a"], padding=1)
     b = F.conv2d(a, *weights["b"], padding=1)
@@ -41,7 +41,7 @@ def test_cells_may_stand_in_any_order() -> None:
     x = images(net)
     torch.testing.assert_close(net(x), residual(net, x))
     assert net.output_names == ("c.2.drop",)
-    # As near to the order of the file as possible.
+    # The order is as near to that of the file as possible.
     assert [step.name for step in net._steps] == ["c.1", "a", "b", "sum", "c.2", "c.2.drop"]
 
 

@@ -1,4 +1,4 @@
-"""Which outputs are connected to which channels."""
+"""Connections between outputs and channels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def connected(net: Network, name: str = "a") -> list[str]:
         ("NbOutputs=4\nMapping.Size=2", ["1101", "1110", "0111", "1011"]),
         ("NbOutputs=2\nMapping.SizeY=2\nMapping.StrideY=2", ["1100", "0011"]),
         ("NbOutputs=4\nMapping.Size=1\nMapping.OffsetX=1", ["0001", "1000", "0100", "0010"]),
-        # What is said of one input wins over what holds for all.
+        # A mapping of one input wins over that of all inputs.
         ("NbOutputs=4\nMapping.Size=1\nMapping.OffsetX=1\nMapping(sp).OffsetX=2",
          ["0010", "0001", "1000", "0100"]),
         ("NbOutputs=2\nMapping.SizeY=0", ["1111", "1111"]),
@@ -99,7 +99,7 @@ def test_mapping_of_one_input_among_several() -> None:
 
 
 def test_pool_over_two_inputs_with_an_offset_each() -> None:
-    # How the reference's SqueezeNet pools what two cells give.
+    # The reference's SqueezeNet pools the outputs of two cells like this.
     net = network(*TWO, "[a]\nInput=p,q\nType=Pool\nPoolSize=2\nNbOutputs=6\nMapping.Size=1\n"
                   "Mapping.NbIterations=3\nMapping(q).OffsetX=3")  # fmt: skip
     x = images(net)

@@ -1,4 +1,4 @@
-"""What is refused: each with file, section, line, key, and what is accepted."""
+"""Refusals, each with file, section, line, key, and what is accepted."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What writes the page."""
+    """The program that writes the page."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import architectures
 

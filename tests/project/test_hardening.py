@@ -1,4 +1,4 @@
-"""What the linker was asked for, read from the libraries of the installed package."""
+"""Hardening by the linker, read from the libraries of the installed package."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_stack_is_protected(library: Path) -> None:
 @pytest.mark.parametrize("library", [EXTENSION, PLUGIN], ids=lambda path: path.stem)
 def test_its_own_names_are_bound_to_itself(library: Path) -> None:
     assert "SYMBOLIC" in read(library, "--dynamic")
-    # Inline variables are the process's by the rules of C++.
+    # Inline variables belong to the process, by the rules of C++.
     unique = {
         line.split()[-1] for line in read(library, "--dyn-syms").splitlines() if "UNIQUE" in line
     }

@@ -9,7 +9,7 @@ import pytest
 from axes import bits
 from prunecell import Mask
 
-# No whole number of pages, nor of what is read by turns at a time, nor the same for each thread.
+# No whole number of pages, nor of stretches read by turns, nor the same for each thread.
 SIZE = 2**23 + 3 * 1024 + 37
 PIECES = [SIZE - 5_000_011, 0, 5_000_011]  # the same in one call of several tensors
 
@@ -38,7 +38,7 @@ def test_masks_are_those_of_the_definition(
 def test_two_crowded_levels_that_no_sample_tells_apart(
     beyond: int, largest_pruned: float, threads: int
 ) -> None:
-    """Each run of weights has some of both: more than there is room to note."""
+    """Each run of weights has some of both levels: more candidates than fit into memory."""
     weights = (0.25 * np.random.default_rng(9).integers(1, 5, 2**24 + 37)).astype(np.float32)
     threshold = (np.count_nonzero(weights <= 0.5) + beyond) / weights.size
     mask = prunecell.build_mask(weights, threshold=threshold, delta=0.25, threads=threads)

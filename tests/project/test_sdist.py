@@ -1,4 +1,4 @@
-"""The source distribution: what a clone needs to build, test and check itself."""
+"""The source distribution holds all that is needed to build and test it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CPYTHONS = [f"Programming Language :: Python :: 3.{minor}" for minor in range(10
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("sdist")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)  # the build backend builds what it stands in
+        patch.chdir(ROOT)  # the build backend builds the current folder
         name = build_sdist(str(folder))
     with tarfile.open(folder / name) as archive:
         members = [one for one in archive.getmembers() if one.isfile()]

@@ -1,4 +1,4 @@
-"""What the pages show works as it stands: each block of code alone, in a folder of its own."""
+"""Each block of code of the pages works as it stands, alone, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import tools
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NEED_A_GPU = {"docs/cuda.md"}
-RECIPES = "docs/recipes.md"  # with packages that .ci/recipes installs, and what they warn of
+RECIPES = "docs/recipes.md"  # with packages that .ci/recipes installs, and their warnings
 NEED_A_PACKAGE = re.compile(r"^(?:import|from) (peft|schedulefree|timm|lightning)\b", re.MULTILINE)
 NEED_TORCH = re.compile(r"^import torch$|prunecell\.torch", re.MULTILINE)
-TEMPLATES = ["residual.ini.tpl"]  # that INI files of the pages use
+TEMPLATES = ["residual.ini.tpl"]  # of the INI files of the pages
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -61,7 +61,7 @@ def marks(page: str) -> list[pytest.MarkDecorator]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a block runs: empty but for the examples, as in a clone."""
+    """The folder that a block runs in: empty but for the examples, as in a clone."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -53,7 +53,7 @@ def signature(node: ast.FunctionDef) -> list[tuple[str, str, bool]]:
 
 
 def running_signature(function: Any) -> list[tuple[str, str, bool]]:
-    """The same, from the first line of the docstring that pybind11 writes."""
+    """The parameters, from the first line of the docstring that pybind11 writes."""
     line = function.__doc__.splitlines()[0]
     node = ast.parse(f"def {line}: ...").body[0]
     assert isinstance(node, ast.FunctionDef)
@@ -64,7 +64,7 @@ def assert_alike(node: ast.stmt, function: Any) -> None:
     assert isinstance(node, ast.FunctionDef)
     stub, running = signature(node), running_signature(function)
     unnamed = [name.startswith("arg") for name, _, _ in running]
-    if any(unnamed):  # operators: pybind11 numbers what only the interpreter passes
+    if any(unnamed):  # operators: pybind11 numbers arguments that only the interpreter passes
         assert len(stub) == len(running)
         assert all(kind == "by position" for _, kind, _ in stub)
     else:

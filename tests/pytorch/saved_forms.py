@@ -30,14 +30,14 @@ def written(text: str) -> Tensor:
 
 
 def edited(state: Tensor, *without: str, **changes: Any) -> Tensor:
-    """The same with other values, and the checksum that fits them."""
+    """The state with other values, and the checksum that fits them."""
     values = {k: v for k, v in values_in(state).items() if k not in without} | changes
     text = json.dumps(values)[:-1]
     return written(f'{text},"crc32":{zlib.crc32(text.encode())}}}')
 
 
 def in_format_1(state: Tensor, length: int = len(FORMAT_1)) -> Tensor:
-    """The same in int64 numbers: floats by their bits, words by their number."""
+    """The state in int64 numbers: floats by their bits, words by their number."""
 
     def number(name: str) -> int:
         value = (values_in(state) | {"format": 1})[name]

@@ -282,7 +282,7 @@ def test_a_prune_cell_whose_attach_failed_can_serve_another_cell() -> None:
     second.quantizer = one
     model.update(4)
     assert second.figures.asked == pytest.approx(0.4)
-    assert failed  # its traceback kept what failed alive all the time
+    assert failed  # its traceback had kept the failed layer alive
 
 
 def test_a_failing_attach_leaves_the_quantizer_that_was_there() -> None:
@@ -351,7 +351,7 @@ def test_the_other_layers_go_on_where_one_was_replaced() -> None:
 def test_a_module_that_took_over_the_hooks_of_another_says_what_to_do() -> None:
     net = network()
     pruned(net)
-    taken_over = nn.Linear(64, 5)  # as torch.ao.quantization.prepare_qat does
+    taken_over = nn.Linear(64, 5)  # like torch.ao.quantization.prepare_qat
     taken_over.weight = net[3].weight
     taken_over._forward_pre_hooks.update(net[3]._forward_pre_hooks)
     net[3] = taken_over

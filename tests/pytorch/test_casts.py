@@ -26,7 +26,7 @@ CASTS: dict[str, Cast] = {
 
 
 def rounded(values: Tensor, net: nn.Module) -> Tensor:
-    """As a weight that was cast to the dtype of the net and back."""
+    """A weight that was cast to the dtype of the net and back."""
     return values.to(next(net.parameters()).dtype).float()
 
 
@@ -148,7 +148,7 @@ def test_weights_that_come_without_values_are_masked_at_the_next_forward(in_plac
     model = pruned(net, in_place=in_place)
     net.to_empty(device="cpu")
     for parameter in net.parameters():
-        parameter.data.fill_(1)  # what the memory happened to hold
+        parameter.data.fill_(1)  # the memory holds arbitrary values
     net(torch.ones(2, 3, 6, 6))
     model.check()
 

@@ -1,4 +1,4 @@
-"""state_dict: what a pruned model adds to it, and what a load brings."""
+"""state_dict: the entries that a pruned model adds, and what a load does with them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_fresh_attached_model_takes_over_everything(filler: str, in_place: boo
 @pytest.mark.parametrize("in_place", [True, False])
 @pytest.mark.parametrize("options", [{}, {"assign": True}], ids=str)
 def test_a_state_that_was_filled_in_place_loads(in_place: bool, options: Any) -> None:
-    """As distributed checkpoints do: the weights of the state_dict are those of the model."""
+    """Loads like distributed checkpoints: the state_dict has the weights of the model itself."""
     net, model = trained(in_place=in_place)
     saved = clones(net.state_dict())
     fresh, second = trained(updates=0, in_place=in_place)
@@ -323,7 +323,7 @@ def state_in_halves(state: dict[str, Tensor]) -> None:
 
 
 def state_averaged_with_a_later_one(state: dict[str, Tensor]) -> None:
-    """As averages of state_dicts do that keep the dtypes."""
+    """Averages two states like averages of state_dicts that keep the dtypes."""
     later = edited(state["3.prune_state"], counter=4, asked=0.9)
     later = torch.nn.functional.pad(later, (0, 1024 - len(later)), value=ord(" "))
     mean = (state["3.prune_state"].float() + later.float()) / 2
@@ -433,7 +433,7 @@ def weight_without_values(state: dict[str, Tensor]) -> None:
 
 
 def field(number: int, value: float) -> Any:
-    """Of format 1."""
+    """Changes a number of a prune_state of format 1."""
 
     def change(state: dict[str, Tensor]) -> None:
         numbers = in_format_1(state["3.prune_state"])

@@ -226,7 +226,7 @@ def test_a_shared_weight_is_packed_once() -> None:
 
 
 class Head(nn.Module):
-    """No cell, but a holder of one's weight."""
+    """A module without a cell that holds the weight of a cell."""
 
     def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ def prepared(net: Any) -> Any:
 def test_a_layer_in_the_place_of_a_pruned_one_is_named(convert: Callable[..., Any]) -> None:
     net = network()
     _model = pruned(net)
-    converted = convert(net)  # what it replaces may be alive in cycles of references
+    converted = convert(net)  # replaced layers may be alive in cycles of references
     with pytest.raises(prunecell.WrongState, match=r"copied its hooks.*take the quantizer off"):
         converted(images())
 
@@ -53,7 +53,7 @@ def test_so_it_is_by_every_other_call(convert: Callable[..., Any]) -> None:
     gc.collect()
     model = prunecell.torch.wrap(converted)
     calls: list[Callable[[], Any]] = [model.apply_masks, model.check, model.end_epoch]
-    if convert is not fused:  # which has the layer itself in it, and raises at its forward
+    if convert is not fused:  # it has the layer itself in it, and raises at its forward
         calls.append(lambda: copy.deepcopy(converted))
     for call in calls:
         with pytest.raises(prunecell.WrongState, match="copied its hooks"):

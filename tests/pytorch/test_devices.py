@@ -60,7 +60,7 @@ def test_masks_come_along_when_a_model_comes_back_from_a_device(
     torch.manual_seed(0)
     there = pruned(network(), **GRADUAL, in_place=in_place)
     stayed = prunecell.torch.wrap(copy.deepcopy(there.module))
-    for mask in masks_in_force(there):  # as when the weights have moved and nothing used them since
+    for mask in masks_in_force(there):  # the weights have moved and nothing used them since
         mask.move("cuda:0")
     use(there)
     use(stayed)

@@ -1,4 +1,4 @@
-"""Optimizers that differentiate inside their step, as AdaHessian does."""
+"""Optimizers that differentiate inside their step, like AdaHessian."""
 
 from __future__ import annotations
 

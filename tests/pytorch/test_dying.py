@@ -142,7 +142,7 @@ def layer_with_dead_rows(name: str) -> nn.Module:
     elif name == "ConvTranspose1d":
         layer = nn.ConvTranspose1d(50, 20, 2)
         layer.weight.data[:, 2:5] = 0
-    else:  # of the second of two groups
+    else:  # row of the second of two groups
         layer = nn.ConvTranspose2d(60, 20, 2, groups=2).to(memory_format=torch.channels_last)
         layer.weight.data[30:, 2:5] = 0
     return layer
@@ -184,7 +184,7 @@ def test_rows_that_are_meant_to_go_are_not_said(rule: dict[str, Any]) -> None:
 
 
 def test_rows_that_go_in_any_layer_are_not_said() -> None:
-    """Short ones, of which chance takes some, and those of a table, which has a padding row."""
+    """Short rows, some of which go by chance, and those of a table, which has a padding row."""
     model = pruned(nn.Sequential(nn.Conv2d(512, 512, 3, groups=512)), threshold=0.9)
     dead = (model.module[0].weight == 0).flatten(1).all(1).sum()
     assert dead > 0

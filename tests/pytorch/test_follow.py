@@ -60,7 +60,7 @@ def followed() -> tuple[Any, prunecell.torch.Model, Any]:
 
 
 def swap(one: nn.Module, other: nn.Module) -> None:
-    """As Lightning's callbacks do before and after a validation."""
+    """Swaps like Lightning's callbacks before and after a validation."""
     for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
         values = ours.data.clone()
         ours.data.copy_(theirs.data)
@@ -141,7 +141,7 @@ def test_values_that_are_swapped_in_are_masked() -> None:
     net, model, average = followed()
     for _ in range(4):
         model.end_epoch()
-    average.module[0].weight.data.fill_(1)  # as an average that is behind
+    average.module[0].weight.data.fill_(1)  # an average that is behind
     before = net[0].weight.detach().clone()
     swap(average.module, net)
     net.eval()
@@ -236,7 +236,7 @@ def test_a_copy_follows_nobody() -> None:
 
 
 def test_an_average_by_way_of_state_dicts() -> None:
-    """As timm's EMA classes do it."""
+    """An average like those of timm's EMA classes."""
     net, model, average = followed()
 
     def update(net: Any) -> None:

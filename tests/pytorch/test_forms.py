@@ -88,7 +88,7 @@ def test_a_weight_that_was_resized_can_be_pruned_anew() -> None:
 
 
 class Idle(Optimizer):
-    """Moves nothing: what a step makes of an odd weight is not torch's concern here."""
+    """Moves nothing: torch's own steps may refuse odd weights."""
 
     def __init__(self, parameters: Any) -> None:
         super().__init__(parameters, {})
@@ -98,7 +98,7 @@ class Idle(Optimizer):
 
 
 def resize_data(weight: Tensor) -> None:
-    """As transformers' resize_token_embeddings does."""
+    """Resizes like transformers' resize_token_embeddings."""
     weight.data = torch.cat([weight.data, weight.data])
 
 
@@ -168,7 +168,7 @@ def test_compress_leaves_weights_of_such_a_form(form: str) -> None:
 
 def test_plain_subclasses_are_pruned() -> None:
     class Named(Tensor):
-        """Of the memory of a tensor: it has no dispatch of its own."""
+        """A subclass on the memory of a tensor, without dispatch of its own."""
 
     net = network()
     exchange(net[3], lambda weight: weight.as_subclass(Named))

@@ -18,7 +18,7 @@ from torch_axes import GRADUAL, backward, clones, images, kept, network, pruned,
 
 @pytest.fixture
 def fresh_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No graph of another test, and none of the compiler's talk."""
+    """Takes away graphs of other tests and the messages of the compiler."""
     torch._dynamo.reset()
     logging.getLogger("torch").setLevel(logging.ERROR)
     yield
@@ -149,7 +149,7 @@ def test_inference_sees_pruned_weights(mode: Any) -> None:
     inputs = images()
     with mode():
         expected = net(inputs)
-        net[3].weight.add_(kept(model.cells[1]).logical_not())  # only pruned ones are moved
+        net[3].weight.add_(kept(model.cells[1]).logical_not())  # only pruned weights are moved
         assert torch.equal(net(inputs), expected)
     model.check()
     train(net, SGD(net.parameters(), lr=0.1), 2)

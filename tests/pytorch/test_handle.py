@@ -1,4 +1,4 @@
-"""The handle that `wrap` gives: what it gives back, and where a module belongs in its place."""
+"""The handle that `wrap` gives: its own results, and places where a module belongs instead."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_trainer_that_calls_it_is_refused_by_name(package: str) -> None:
 
 
 def test_a_trainer_that_reads_its_class_is_told() -> None:
-    """As transformers' Trainer does before anything else."""
+    """Begins like transformers' Trainer."""
     model = pruned(network())
     with pytest.raises(AttributeError, match=r"Model\.forward: expected .* the handle's `module`"):
         inspect.signature(model.__class__.forward)

@@ -1,4 +1,4 @@
-"""Weights without masks are loaded into a pruned model: which masks stay, and what is said."""
+"""Loads of weights without masks into a pruned model: masks that stay, and warnings."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_state_of_a_cell_says_whose_mask_it_is() -> None:
         cell.quantizer.load_state_dict(state)
 
 
-# What a load takes away, it says
+# Warnings of loads that take masks away
 
 
 class Nested(nn.Module):
@@ -204,7 +204,7 @@ def test_so_does_a_load_of_models_that_were_wrapped_apart() -> None:
     for net in both:
         pruned(net)
     state = nn.ModuleList([Nested(), Nested()]).state_dict()
-    assert len(said(lambda: both.load_state_dict(state))) == 2  # they know nothing of each other
+    assert len(said(lambda: both.load_state_dict(state))) == 2  # neither knows of the other
 
 
 def test_nothing_is_said_where_masks_stay_or_come() -> None:

@@ -129,7 +129,7 @@ def test_a_dtype_that_is_not_pruned_is_named_until_it_is_cast_back(
     net = network()
     model = pruned(net, **GRADUAL, in_place=in_place)
     for layer in (net[0], net[3]):
-        layer._apply(lambda tensor: tensor.to(dtype))  # `to` warns of complex ones
+        layer._apply(lambda tensor: tensor.to(dtype))  # `to` warns about complex tensors
     with pytest.raises(prunecell.InvalidType, match=rf"cell '0': expected a weight of .*{dtype}"):
         REFUSED[call](model)
     net._apply(lambda tensor: (tensor.real.contiguous() if tensor.is_complex() else tensor).float())

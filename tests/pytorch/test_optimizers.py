@@ -1,4 +1,4 @@
-"""Nothing that steps, accumulates or clips brings a pruned weight back."""
+"""Steps, accumulation and clipping bring no pruned weight back."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Nested(SGD):
 def test_a_step_within_a_step_revives_nothing_and_counts_nothing(in_place: bool) -> None:
     net = network()
     model = pruned(net, **GRADUAL, in_place=in_place)
-    SGD(net.parameters())  # so that torch hooks the step of the base class as well
+    SGD(net.parameters())  # torch then hooks the step of the base class as well
     optimizer = Nested(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     for _ in range(10):
         train(net, optimizer, 1)
@@ -224,7 +224,7 @@ def test_state_that_is_loaded_is_masked_at_the_next_step() -> None:
     train(net, optimizer, 2)
     assert not momentum(optimizer, net[3].weight)[~kept(model.cells[1])].any()
     optimizer.load_state_dict(dense)
-    optimizer.param_groups[0]["lr"] = 0.0  # no weight moves and tells of it
+    optimizer.param_groups[0]["lr"] = 0.0  # no weight moves: the loaded state alone tells
     train(net, optimizer, 1)
     assert not momentum(optimizer, net[3].weight)[~kept(model.cells[1])].any()
 
@@ -255,7 +255,7 @@ def test_state_written_by_hand_revives_nothing_and_is_masked_when_it_tries() -> 
 
 
 class Own(Optimizer):
-    """Keeps state that is no momentum in any type that weights have."""
+    """Keeps state that is no momentum, in every type of weights."""
 
     def __init__(self, params: Any) -> None:
         super().__init__(params, {})
@@ -381,7 +381,7 @@ def test_steps_and_enforcement_never_count() -> None:
 def test_gradients_with_strides_of_their_own_are_masked() -> None:
     net = nn.Sequential(nn.Conv2d(4, 6, 3))
     (cell,) = model = pruned(net)
-    shuffled = torch.randn(3, 6, 3, 4).permute(1, 3, 0, 2)  # dense in an order of no layout
+    shuffled = torch.randn(3, 6, 3, 4).permute(1, 3, 0, 2)  # dense, in an order that no layout has
     net[0].weight.grad = shuffled
     SGD(net.parameters(), lr=0.1, momentum=0.9).step()
     model.check()

@@ -1,4 +1,4 @@
-"""What leaves the process is masked, whatever wrote the weights, and it is said once."""
+"""Weights that leave the process are masked, whatever wrote them, with one warning."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_it_is_masked_and_said(write: str, leave: str, in_place: bool, tmp_path:
     assert len(said) == 1
     assert said[0].filename == __file__
     model.check()
-    LEAVES[leave](net, tmp_path)  # and now there is nothing to say
+    LEAVES[leave](net, tmp_path)  # and now without a warning
 
 
 @pytest.mark.parametrize("leave", ["state_dict", "deepcopy", "pickle", "save", "compress"])
@@ -90,7 +90,7 @@ def test_all_cells_are_named_at_once(leave: str, tmp_path: Path) -> None:
 
 
 def test_kept_full_precision_weights_leave_as_they_are() -> None:
-    """Of a cell that is not in place what was written to kept weights is what prune_dense has."""
+    """prune_dense has the writes to kept weights of a cell that is not in place."""
     net, _ = pruned(in_place=False)
     kept = net[0].weight.detach() != 0
     net[0].weight.data.mul_(2)  # zeros stay

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarnin
 
 
 class Conv1D(nn.Module):
-    """As transformers has it, which is not installed here: y = x W."""
+    """The layer of transformers, which need not be installed: y = x W."""
 
     __module__ = "transformers.pytorch_utils"
 
@@ -240,7 +240,7 @@ def test_a_handle_is_pickled_with_what_was_chosen() -> None:
 
 
 class Uncovered(nn.Module):
-    """Two thirds of its matrix weights are nobody's."""
+    """A model with two thirds of its matrix weights in no cell."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A compressed model some of whose weights stay dense, since they would not become smaller."""
+"""A compressed model with weights that stay dense, since they would not become smaller."""
 
 from __future__ import annotations
 

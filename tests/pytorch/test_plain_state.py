@@ -65,7 +65,7 @@ def test_it_takes_a_prefix_and_what_a_file_gives() -> None:
 
 
 class Itself(nn.Module):
-    """Prunes itself when it is built, as a LightningModule may."""
+    """A model that prunes itself when it is built, like a LightningModule."""
 
     def __init__(self) -> None:
         super().__init__()

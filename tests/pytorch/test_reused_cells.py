@@ -1,4 +1,4 @@
-"""A PruneCell that prunes one layer after the other keeps nothing of those that are gone."""
+"""A PruneCell that prunes one layer after the other keeps nothing of the layers that are gone."""
 
 from __future__ import annotations
 

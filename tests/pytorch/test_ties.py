@@ -1,4 +1,4 @@
-"""Modules that share a weight of which not all are cells, and ties that come and go."""
+"""Modules that share a weight though not all are cells, and ties that come and go."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Doubled(nn.Module):
 
 
 class Product(nn.Module):
-    """No cell, and its weight has another name."""
+    """A module without a cell, whose weight has another name."""
 
     def __init__(self, matrix: nn.Parameter) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ def test_a_copy_of_a_holder_alone_is_an_ordinary_module(make_copy: Any) -> None:
 
 
 def hooks_of(net: nn.Module) -> list[Any]:
-    """Of its parts: `wrap` leaves those of the net itself."""
+    """Hooks of the parts: `wrap` leaves those of the net itself."""
     kinds = ("_forward_pre_hooks", "_state_dict_hooks", "_state_dict_pre_hooks")
     parts = list(net.modules())[1:]
     return [getattr(module, kind) for module in parts for kind in kinds]

@@ -1,4 +1,4 @@
-"""What is said where PyTorch is not installed, or a folder of its name stands in the way."""
+"""Errors where PyTorch is not installed, or a folder of its name stands in the way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 LENET = str(TESTS.parent / "examples" / "lenet.ini")
 MISSING = "import sys; sys.modules['torch'] = None; "  # its import fails
 FOLDER = "import sys, types; sys.modules['torch'] = types.ModuleType('torch'); "
-FOLDER += "sys.modules['torch'].__path__ = ['.']; "  # so Python takes any folder of that name
+FOLDER += "sys.modules['torch'].__path__ = ['.']; "  # Python then takes any folder of that name
 
 
 def run(code: str) -> str:

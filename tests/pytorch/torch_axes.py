@@ -27,7 +27,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 
 MakeOptimizer = Callable[[Iterable[Any]], Optimizer]
 
-# Weight decay and momentum wherever they exist: they are what moves a weight without a gradient.
+# Weight decay and momentum wherever they exist: they move weights without a gradient.
 _RULES: dict[str, MakeOptimizer] = {
     "sgd": partial(SGD, lr=0.05, momentum=0.9, weight_decay=0.01),
     "nesterov": partial(SGD, lr=0.05, momentum=0.9, weight_decay=0.01, nesterov=True),
@@ -66,9 +66,9 @@ GRADUAL = {
 }
 
 
-# Of tests that load weights without masks, whatever becomes of the masks in force.
+# Mark of tests that load weights without masks, whatever becomes of the masks in force.
 takes_masks = pytest.mark.filterwarnings("ignore:the loaded weights bring no masks")
-# Of tests whose weights are all equal.
+# Mark of tests whose weights are all equal.
 all_may_go = pytest.mark.filterwarnings("ignore:all weights were pruned")
 
 
@@ -115,7 +115,7 @@ def clones(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def assert_equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
-    """Same keys and, bit for bit, same values."""
+    """Checks equal keys and, bit for bit, equal values."""
     assert list(left) == list(right)
     for key, value in left.items():
         assert torch.equal(value, right[key]), key

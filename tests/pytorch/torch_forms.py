@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 
 class Wrapped(Tensor):
-    """A wrapper subclass, as the quantized tensors of torchao and quanto are."""
+    """A wrapper subclass, like the quantized tensors of torchao and quanto."""
 
     inner: Tensor
 
@@ -31,7 +31,7 @@ class Wrapped(Tensor):
 
 
 def sharded(weight: Tensor) -> Tensor:
-    """Over one process; `one_process` has made the group."""
+    """A DTensor over one process; `one_process` has made the group."""
     return distribute_tensor(weight, init_device_mesh("cpu", (1,)), [Shard(0)])
 
 
@@ -46,7 +46,7 @@ def without_storage(weight: Tensor) -> Tensor:
     return weight
 
 
-# What a weight becomes, of a layer of 5 x 64, and what is said of it.
+# The form that the weight of a layer of 5 x 64 gets, and words of its refusal.
 FORMS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "quantized": (Wrapped, r"got torch_forms\.Wrapped; .* before quantizing"),
     "sharded": (sharded, r"got torch\.distributed\.tensor\.DTensor; sharded weights"),
@@ -57,7 +57,7 @@ FORMS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "without storage": (without_storage, r"storage was given back.*FSDP"),
 }
 
-# What only a weight that was pruned can become.
+# Forms that only a weight that was pruned can get.
 SHAPES: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "longer": (lambda weight: torch.cat([weight, weight]), r"\(5, 64\), got \(10, 64\); take"),
     "shorter": (lambda weight: weight[:2].clone(), r"\(5, 64\), got \(2, 64\); take"),

@@ -15,7 +15,7 @@ DTYPES = {
     "float32": np.dtype(np.float32),
     "float64": np.dtype(np.float64),
 }
-# Around the 32 weights of a mask word, the 4096 of a tile, and one size over several tiles.
+# Sizes around the 32 weights of a mask word and the 4096 of a tile, and one over several tiles.
 SIZES = (0, 1, 2, 31, 32, 33, 63, 64, 65, 4095, 4096, 4097, 100_003)
 SHAPES = ((), (0,), (7,), (5, 13), (0, 4), (3, 0, 2), (2, 3, 11), (4, 3, 3, 3), (2, 3, 2, 5, 3))
 # A thread is worth 131072 weights to the library: LARGE gives work to every count here.

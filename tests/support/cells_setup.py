@@ -1,4 +1,4 @@
-"""Cells for tests: how they are made, and all that may change in one."""
+"""Cells for tests, and everything that may change in a cell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from axes import bits
 from prunecell import PruneCell
 
-# Of tests whose weights tie: that all of them go is the rule, and warned of.
+# Mark of tests whose weights tie: all of them go, with a warning.
 all_may_go = pytest.mark.filterwarnings("ignore:all weights were pruned")
 
 GRADUAL: dict[str, Any] = {
@@ -36,7 +36,7 @@ def normal(shape: Any = (6, 50), seed: int = 0, dtype: str = "float32") -> Any:
 
 
 def snapshot(cell: PruneCell) -> tuple[Any, ...]:
-    """All that may change: weights, buffers, masks, figures, schedule."""
+    """Everything that may change: weights, buffers, masks, figures, schedule."""
     arrays = []
     for weights, gradient, pruned in cell._arrays():
         arrays.append([bits(a).tolist() for a in (weights, gradient, pruned) if a is not None])

@@ -24,7 +24,7 @@ class Memory(Protocol):
 
 
 class ShimMemory:
-    """As `cudaMalloc` of the shim gives it: poisoned, and guarded where a kernel goes out of it."""
+    """Memory of the shim's `cudaMalloc`: poisoned, with guards that find kernels outside of it."""
 
     runtime: ctypes.CDLL
 
@@ -55,7 +55,7 @@ class ShimMemory:
 
 
 class TorchMemory:
-    """Of a GPU."""
+    """Memory of a GPU, from PyTorch."""
 
     def __init__(self, size: int) -> None:
         import torch

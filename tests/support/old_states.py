@@ -12,7 +12,7 @@ from prunecell import PruneCell
 FOLDER = Path(__file__).parents[1] / "data" / "states"
 EXPECTED: dict[str, Any] = json.loads((FOLDER / "expected.json").read_text())
 
-# Those of format 1: what came later is at its default.
+# Parameters of format 1: later ones are at their defaults.
 PARAMETERS = EXPECTED["gradual.state.npz"]["parameters"]
 
 
@@ -22,7 +22,7 @@ def names(kind: str) -> list[str]:
 
 
 def described(cell: PruneCell) -> dict[str, Any]:
-    """All that a state of format 1 holds, in the words of expected.json."""
+    """Everything that a state of format 1 holds, in the words of expected.json."""
     core = cell._core
     tensors = []
     for number in range(core.tensor_count):

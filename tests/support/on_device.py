@@ -1,6 +1,6 @@
 """The native core with numpy arrays carried to a CUDA device and back at every call.
 
-So the suites written for numpy run over the kernels as they stand.
+The suites written for numpy run over the kernels by it, without a change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Carrier:
         self._masks: dict[int, tuple[Mask, Mask]] = {}
 
     def array(self, array: Any) -> Any:
-        """What is no acceptable numpy array goes as it is, to be refused."""
+        """Other values than acceptable numpy arrays go as they are, to be refused."""
         if not isinstance(array, np.ndarray) or array.dtype not in axes.DTYPES.values():
             return array
         if not array.flags.c_contiguous:
@@ -66,7 +66,7 @@ class Carrier:
 
 @contextmanager
 def core_on_device(memory: type[Memory]) -> Iterator[None]:
-    """For as long as it lasts, every call of the core runs on the device."""
+    """While it lasts, every call of the core runs on the device."""
 
     def carried(function: Callable[..., Any], carry: Callable[..., tuple[Any, ...]]) -> Any:
         def call(*given: Any, **keywords: Any) -> Any:

@@ -1,7 +1,7 @@
-"""What docs/semantics.md defines, computed by sorting and exact arithmetic.
+"""The definitions of docs/semantics.md, computed by sorting and exact arithmetic.
 
-Slow and plain on purpose, and shares no code with the library. Masks are arrays of bool, True where
-kept, in the shape of the weights. `f32(x)` of the page is `np.float32(x)`.
+It is slow and plain on purpose, and shares no code with the library. Masks are arrays of bool, True
+where kept, in the shape of the weights. `f32(x)` of the page is `np.float32(x)`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What came of a command line."""
+"""The outcome of a command line."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class Ran:
         return json.loads(self.out)
 
     def complaint(self, code: int) -> str:
-        """Its one line on stderr, after a look that it ended with `code`."""
+        """Its one line on stderr; checks that it ended with `code`."""
         assert self.code == code, self.err
         assert self.out == ""
         assert self.err.count("\n") == 1, self.err

@@ -10,9 +10,9 @@ BESIDE_PYTHON = str(Path(sys.executable).parent)
 
 
 def find(*names: str) -> str | None:
-    """The path of the first of these programs that there is.
+    """The path of the first of these programs that exists.
 
-    What the test environment installed goes before what lies on PATH, where it need not be.
+    Programs of the test environment go before those on PATH, where they need not be.
     """
     for name in names:
         if path := shutil.which(name, path=BESIDE_PYTHON) or shutil.which(name):
@@ -21,7 +21,7 @@ def find(*names: str) -> str | None:
 
 
 def prerequisite(*names: str) -> str:
-    """The same, of a program without which nothing can be tested."""
+    """The path of a program without which nothing can be tested."""
     path = find(*names)
     assert path, f"{' or '.join(names)} is a prerequisite of the tests"
     return path

@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def calls(function: Callable[[], object]) -> int:
-    """How many functions this calls, of Python and of C, down to the last."""
+    """The number of functions, of Python and of C, that this calls, at any depth."""
     count = 0
 
     def seen(_frame: FrameType, event: str, _argument: object) -> None:

@@ -1,4 +1,4 @@
-"""Runs to make pages of."""
+"""Runs whose pages the tests make."""
 
 import numpy as np
 from prunecell.cli.lab.run import CellFigures, Epoch, Run, TensorBytes

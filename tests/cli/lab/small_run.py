@@ -66,7 +66,7 @@ def write_data(path: Path, count: int = 150) -> Path:
 
 
 def damaged_files(run: Path) -> Iterator[tuple[str, bytes, str]]:
-    """Names of a run's files, content that they must not have, and what is said to be expected."""
+    """Names of a run's files, content that they must not have, and what the error expects."""
     description = json.loads((run / "run.json").read_text())
     options = description["options"]
     integer = "an integer from 1 to 1000000 as options.epochs, got"
@@ -183,7 +183,7 @@ def _killed(point: str, arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # What takes longer than all the training is imported once, before the forks; the last is what
+    # Imports that take longer than all the training come once, before the forks; the last is what
     # the first optimizer of a process imports.
     for module in ("torch", "prunecell.n2d2", "torch._dynamo"):
         import_module(module)

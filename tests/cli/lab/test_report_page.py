@@ -122,7 +122,7 @@ def test_totals_that_count_different_things_say_so() -> None:
 
 def test_cells_of_tables_with_bars_know_their_columns() -> None:
     stacked = [one for one in parsed(page(run())).iter("table") if one.get("class") == "stacked"]
-    assert len(stacked) == 2  # which a phone shows without the row of headers
+    assert len(stacked) == 2  # a phone shows them without the row of headers
     for table in stacked:
         header = [cell.text for cell in table.findall("thead/tr/th")]
         for row in table.findall("tbody/tr") + table.findall("tfoot/tr"):
@@ -190,7 +190,7 @@ def test_both_colour_schemes_and_print_are_styled() -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """As WCAG defines it."""
+    """The contrast ratio of WCAG."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -1,4 +1,4 @@
-// Part of a plugin whose kernels are executed as nvcc compiled them: says so when the plugin is loaded.
+// Part of a plugin whose kernels are executed as nvcc compiled them: sets the executor when the plugin is loaded.
 #include "src/executor.hpp"
 
 namespace {

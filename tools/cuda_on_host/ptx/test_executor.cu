@@ -1,4 +1,4 @@
-// Kernels launched over the shim: which entry they become, and what it is given.
+// Kernels launched over the shim: the entry that they become, and its arguments.
 #include "../simt/child.hpp"
 #include "../simt/device_array.hpp"
 #include "src/executor.hpp"
@@ -19,7 +19,7 @@ struct Pair {
 /// Does nothing itself: its entry, below, adds what it was given to the number of the block, for each block.
 __global__ void sum(short, long*, Pair) {}
 
-/// As nvcc names it, with a part of its own for each file.
+/// The name that nvcc gives, with a part of its own for each file.
 std::string entry(const std::string& file, const std::string& last_size) {
   return ".version 9.0\n.target sm_75\n.address_size 64\n.entry _ZN20_GLOBAL__N__" + file +
          "3sumEsPlNS_4PairE(.param .u16 small, .param .u64 out, .param .align 8 .b8 pair[" + last_size + R"(])

@@ -9,7 +9,7 @@ using namespace snippet;
 
 namespace {
 
-// As PTX writes them.
+// Floats as PTX writes them.
 const std::string nan = "0d7FF8000000000000", inf = "0d7FF0000000000000", minus_inf = "0dFFF0000000000000",
                   two_and_half = "0d4004000000000000", three_and_half = "0d400C000000000000",
                   minus_half = "0dBFE0000000000000", zero = "0d0000000000000000", minus_zero = "0d8000000000000000",

@@ -1,4 +1,4 @@
-// Loads, stores and atomics, branches, and what is refused of them.
+// Loads, stores, atomics and branches, and their faults.
 #include "snippet.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// What threads do together.
+// Barriers, votes and shuffles.
 #include "snippet.hpp"
 
 #include <doctest/doctest.h>

@@ -30,7 +30,7 @@ std::string read_all(int file) {
 Outcome run_in_child(const std::function<bool()>& function) {
   int ends[2];
   if (pipe(ends) != 0) throw std::runtime_error("pipe");
-  std::cout.flush();  // or both would write what waits there
+  std::cout.flush();  // or both processes would write the text that waits there
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("fork");
   if (child == 0) be_child(function, ends[1]);

@@ -5,9 +5,9 @@
 #include <string>
 
 struct Outcome {
-  bool survived = false;  ///< ended by itself
-  bool result = false;    ///< what the function returned, if it did
-  std::string errors;     ///< what was written to the standard error
+  bool survived = false;  ///< it ended by itself
+  bool result = false;    ///< the function's result, if it returned
+  std::string errors;     ///< the standard error
 };
 
 Outcome run_in_child(const std::function<bool()>& function);

@@ -72,7 +72,7 @@ __global__ void count_threads(unsigned* count) {
     *count = *count + 1;
 }
 
-/// Whoever finds the seat empty takes it.
+/// The first block that finds the seat empty takes it.
 template <bool sound>
 __global__ void take_the_seat(unsigned* seat, unsigned* winners) {
   if constexpr (sound) {
@@ -83,7 +83,7 @@ __global__ void take_the_seat(unsigned* seat, unsigned* winners) {
   }
 }
 
-/// Adds up what the blocks before this one wrote, which is there only if they have run.
+/// Adds up the words of the blocks before this one, which are there only if those have run.
 template <bool sound>
 __global__ void running_sum(const unsigned* values, unsigned* sums) {
   if (threadIdx.x != 0) return;
@@ -96,7 +96,7 @@ __global__ void running_sum(const unsigned* values, unsigned* sums) {
   }
 }
 
-/// The last block to come adds up what all have written.
+/// The last block to come adds up the words of all blocks.
 template <bool sound>
 __global__ void last_block_sums(unsigned* partial, unsigned* arrived, unsigned* sum) {
   if (threadIdx.x != 0) return;

@@ -40,7 +40,7 @@ __global__ void dereference_vector(const unsigned* in, unsigned* sum) {
   *sum = pair.x + pair.y;
 }
 
-/// A GPU takes the nearest integer that there is, a processor INT_MIN.
+/// A GPU takes the nearest representable integer, a processor INT_MIN.
 template <bool sound>
 __global__ void truncate(const float* in, int* out) {
   const float clamped = in[0] < 2147483520.0f ? in[0] : 2147483520.0f;

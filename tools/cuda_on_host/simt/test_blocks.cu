@@ -8,7 +8,7 @@ namespace {
 
 constexpr unsigned fresh_word = 0x01010101u * simt::fresh_byte;
 
-/// Counts the words of its shared memory that are not fresh, and leaves others behind.
+/// Counts the words of its shared memory that are not fresh, and writes others.
 template <class T>
 __global__ void __launch_bounds__(64) use_shared_memory(unsigned* stale) {
   __shared__ T words[1024];

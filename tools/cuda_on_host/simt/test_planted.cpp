@@ -1,4 +1,4 @@
-// The shim is worth what it catches: kernels with one fault each, and what tells of it in each build.
+// The shim is worth what it catches: kernels with one fault each, and the message of each build.
 #include "child.hpp"
 #include "planted.hpp"
 
@@ -39,7 +39,7 @@ constexpr auto eager = Execution::eager, deferred = Execution::deferred;
 
 #define PLANTED(name) #name, planted::name
 const Fault faults[] = {
-    // name, order, execution, then what the plain, the address and the thread sanitizer's build say
+    // name, order, execution, then the messages of the plain, the address and the thread sanitizer's build
     {PLANTED(dropped_barrier), forward, eager, wrong, wrong, "data race"},
     {PLANTED(dropped_barrier), reverse, eager, wrong, wrong, "data race"},
     {PLANTED(barrier_in_divergent_code), forward, eager, "barrier divergence", "barrier divergence",

@@ -1,4 +1,4 @@
-// Warp collectives, against what they are defined to do.
+// Warp collectives, against their definitions.
 #include "device_array.hpp"
 
 #include <doctest/doctest.h>

@@ -9,7 +9,7 @@ namespace {
 
 using State = Thread::State;
 
-constexpr std::byte fresh{0xcb};  // in shared memory that nothing was written to
+constexpr std::byte fresh{0xcb};  // shared memory before the first write
 
 /// Registers of all threads, kept from block to block: their pages are costly to get.
 std::uint64_t* register_file(std::size_t count) {
@@ -110,7 +110,7 @@ void Block::start_threads() {
   }
 }
 
-/// Until all lanes are done or wait for other warps. Whether any did something.
+/// Runs until all lanes are done or wait for other warps. Returns whether any did something.
 bool Block::run_warp(std::span<Thread> warp) {
   const auto is_ready = [](const Thread& thread) { return thread.state == State::ready; };
   if (std::ranges::none_of(warp, is_ready)) return false;
@@ -133,7 +133,7 @@ void Block::complete_barrier() {
   }
 }
 
-/// Nobody can run, and not all are done: somebody waits for a thread that will not come.
+/// No thread can run, and not all are done: a thread waits for another that will not come.
 void Block::report_stuck() const {
   const std::span<const Thread> threads = threads_;
   for (const Thread& thread : threads) {
@@ -159,7 +159,7 @@ const std::byte* Block::parameter(const Thread& thread, const Instruction& at, s
 }
 
 std::byte* Block::shared(const Thread& thread, const Instruction& at, std::uint32_t address, unsigned size) {
-  // Between variables there is room for the widest access, so that one over an edge has an end that is not allowed.
+  // Between variables there is room for the widest access: an access over an edge then ends where none is allowed.
   const std::uint64_t last = std::uint64_t(address) + size - 1;
   if (last >= shared_.size() || !shared_allowed_[address] || !shared_allowed_[last])
     fault(thread, at, "access beside a shared variable");

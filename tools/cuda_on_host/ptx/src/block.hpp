@@ -36,7 +36,7 @@ class Block {
   Dim3 index() const { return index_; }
   Dim3 thread_index(unsigned number) const;
 
-  // Where an access of a thread leads. They abort where it may not go.
+  // The address of an access of a thread. They abort where the access is not allowed.
   const std::byte* parameter(const Thread& thread, const Instruction& at, std::uint64_t address, unsigned size) const;
   std::byte* shared(const Thread& thread, const Instruction& at, std::uint32_t address, unsigned size);
   std::byte* global(const Thread& thread, const Instruction& at, std::uint64_t address, unsigned size);

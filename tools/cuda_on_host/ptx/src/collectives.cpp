@@ -1,4 +1,4 @@
-// What the lanes of a warp do together. A lane stops here; the last one to come brings the results.
+// Collectives of the lanes of a warp. A lane stops here; the last lane to come brings the results.
 #include "block.hpp"
 #include "fault.hpp"
 #include "steps.hpp"
@@ -23,7 +23,7 @@ void for_lanes(unsigned mask, auto use) {
   for (; mask; mask &= mask - 1) use(unsigned(std::countr_zero(mask)));
 }
 
-/// The lane that a value comes from, if it is in range.
+/// The lane that a value comes from, if that lane is in range.
 struct From {
   unsigned lane;
   bool in_range;
@@ -44,7 +44,7 @@ constexpr auto index = [](unsigned lane, unsigned by, unsigned last, unsigned se
   return From{from, from <= last};
 };
 
-/// `value` is the first operand that is no result.
+/// `value` is the first operand after the results.
 template <auto choose, int value>
 void shuffle(std::span<Thread> warp, unsigned mask) {
   std::array<std::uint32_t, lanes> values{};

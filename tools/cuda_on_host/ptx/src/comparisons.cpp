@@ -13,7 +13,7 @@ constexpr auto le = [](auto a, auto b) { return a <= b; };
 constexpr auto gt = [](auto a, auto b) { return a > b; };
 constexpr auto ge = [](auto a, auto b) { return a >= b; };
 
-/// True for NaN too.
+/// The unordered form: true for NaN too.
 template <auto compare>
 constexpr auto or_unordered = [](auto a, auto b) { return compare(a, b) || std::isnan(a) || std::isnan(b); };
 

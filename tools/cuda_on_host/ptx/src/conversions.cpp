@@ -12,7 +12,7 @@ constexpr auto to_nearest_even = [](auto value) { return std::nearbyint(value); 
 constexpr auto down = [](auto value) { return std::floor(value); };
 constexpr auto up = [](auto value) { return std::ceil(value); };
 
-/// NaN becomes 0, what is out of range the nearest integer within.
+/// NaN becomes 0, a number out of range the nearest integer within.
 template <class To, auto round>
 constexpr auto to_integer = [](auto value) {
   using From = decltype(value);

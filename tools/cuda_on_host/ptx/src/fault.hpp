@@ -1,4 +1,4 @@
-// How a fault is told: what, where in the text, and in which thread.
+// Messages of faults: the fault, its place in the text, and the thread.
 #pragma once
 
 #include "instruction.hpp"

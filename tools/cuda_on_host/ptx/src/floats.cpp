@@ -15,7 +15,7 @@ constexpr auto root = [](auto a) { return std::sqrt(a); };
 constexpr auto negative = [](auto a) { return -a; };
 constexpr auto magnitude = [](auto a) { return std::fabs(a); };
 
-/// A number before NaN, and -0 below +0.
+/// NaN counts only beside NaN; -0 is below +0.
 constexpr auto smaller = [](auto a, auto b) {
   if (std::isnan(a)) return std::isnan(b) ? std::numeric_limits<decltype(a)>::quiet_NaN() : b;
   if (a == b) return std::signbit(a) ? a : b;

@@ -1,4 +1,4 @@
-// An instruction as it is executed: what it does, and the registers that it does it with.
+// An instruction as it is executed: its function and its registers.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,7 @@ struct Thread {
   enum class State : std::uint8_t { ready, at_barrier, at_collective, done };
 
   Registers registers;
-  const Instruction* at = nullptr;  ///< what it executes next, or waits at
+  const Instruction* at = nullptr;  ///< the next instruction, or the one that it waits at
   Block* block = nullptr;
   unsigned number = 0;
   unsigned mask = 0;  ///< of the collective that it waits at

@@ -7,7 +7,7 @@
 namespace ptx {
 namespace {
 
-// In 64 bits without a sign, where nothing overflows that is kept.
+// In 64 bits without a sign: overflow does not reach the bits that are kept.
 std::uint64_t wide(auto value) { return static_cast<std::uint64_t>(value); }
 
 constexpr auto plus = [](auto a, auto b) { return wide(a) + wide(b); };

@@ -9,8 +9,8 @@
 
 namespace ptx {
 
-/// Reads one token after the other: a word (opcode, name, number, directive), a string, or one sign. Aborts where
-/// something else stands than expected.
+/// Reads one token after the other: a word (opcode, name, number, directive), a string, or one sign. Aborts where a
+/// token is not the expected one.
 class Lexer {
  public:
   explicit Lexer(const Source& source);

@@ -38,7 +38,7 @@ struct Entry {
   std::uint32_t parameter_bytes = 0, shared_bytes = 0;
 };
 
-/// Aborts at what it does not know, with the line.
+/// Aborts at an unknown instruction or directive, with its line.
 std::vector<Entry> parse(const std::string& file, const std::string& text);
 
 std::string demangled(const std::string& name);

@@ -30,7 +30,7 @@ void add_moves(Steps& steps) {
             s32, s64, b16, b32, b64, f32, f64);
   add_halves<std::uint32_t, std::uint16_t>(steps, "mov.b32");
   add_halves<std::uint64_t, std::uint32_t>(steps, "mov.b64");
-  // One address space for what is global and what is generic. Other windows are not converted to it.
+  // Global and generic addresses are one space. Addresses of other windows are not converted to it.
   add_compute<same, std::uint64_t, std::uint64_t>(steps, "cvta.to.global.u64");
 }
 

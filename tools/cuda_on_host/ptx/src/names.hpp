@@ -1,4 +1,4 @@
-// What the names and constants of a kernel stand for: numbers of registers.
+// The names and constants of a kernel as numbers of registers.
 #pragma once
 
 #include "module.hpp"

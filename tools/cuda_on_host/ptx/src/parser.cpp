@@ -44,7 +44,7 @@ class Parser {
     if (digits == std::string::npos) lexer_.unknown("type");
     const auto item = std::uint32_t(std::stoul(type.substr(digits)) / 8);
     if (alignment == 0) alignment = item;
-    if (lexer_.accept(".ptr")) {  // a hint about what it points to
+    if (lexer_.accept(".ptr")) {  // a hint about the memory that it points to
       lexer_.expect(".align");
       lexer_.take_number();
     }
@@ -119,7 +119,7 @@ class Parser {
       else
         instruction();
     }
-    entry_.code.push_back({Steps::all().find("ret "), 0, lexer_.line(), {}});  // where a jump over the last one leads
+    entry_.code.push_back({Steps::all().find("ret "), 0, lexer_.line(), {}});  // the target of a jump over the last one
   }
 
   void pragma() {

@@ -1,4 +1,4 @@
-// What each instruction does, found by how it is written.
+// The function of each instruction, found by its spelling.
 #pragma once
 
 #include "instruction.hpp"

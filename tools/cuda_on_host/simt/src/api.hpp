@@ -1,4 +1,4 @@
-// What every function of the runtime does first and last.
+// The first and the last work of every function of the runtime.
 #pragma once
 
 #include <simt/runtime_api.h>
@@ -7,7 +7,7 @@
 
 namespace simt {
 
-/// Host threads call in turn.
+/// Host threads call one after the other.
 std::recursive_mutex& api_lock();
 
 /// Counts the call, and fails it if a test said so or there is no device.

@@ -1,4 +1,4 @@
-// One block of CUDA threads: who may run, who waits for whom.
+// One block of CUDA threads: which may run, and what the others wait for.
 #pragma once
 
 #include "fiber.hpp"

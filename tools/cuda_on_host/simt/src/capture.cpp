@@ -137,7 +137,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
     Stream* stream = stream_of(handle);
     if (!stream) return cudaErrorInvalidResourceHandle;
     *status = cudaStreamCaptureStatusNone;
-    // The one call that says so and leaves the capture alone.
+    // The one call that reports this and leaves the capture alone.
     const auto awaited = [&](const auto& capture) { return stream->legacy && awaited_by(*stream, *capture); };
     if (std::any_of(active.begin(), active.end(), awaited)) return cudaErrorStreamCaptureImplicit;
     if (stream->capture)

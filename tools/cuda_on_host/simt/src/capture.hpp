@@ -9,7 +9,7 @@
 
 namespace simt {
 
-/// Memory that a graph allocates and frees as it runs; it belongs to whoever holds the recording.
+/// Memory that a graph allocates and frees as it runs; it belongs to the holders of the recording.
 struct GraphMemory {
   explicit GraphMemory(void* memory) : data(memory) {}
   ~GraphMemory() { deallocate(*allocation_at(data)); }

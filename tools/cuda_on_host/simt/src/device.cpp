@@ -1,4 +1,4 @@
-// Devices, errors, and what tests set.
+// Devices, errors, and the settings of tests.
 #include "api.hpp"
 #include "memory.hpp"
 

@@ -1,4 +1,4 @@
-// How a fault is told: what, in which kernel, block and thread.
+// Messages of faults: the fault, its kernel, block and thread.
 #pragma once
 
 #include <simt/thread.h>
@@ -19,7 +19,8 @@ std::string describe(uint3 index);
 std::string describe(Operation operation, const Where& where);
 std::string describe(Operation operation, unsigned mask, const Where& where);
 
-/// While this lives, a fatal signal is told as a fault of the running thread. The address sanitizer tells its own.
+/// While this lives, a fatal signal is reported as a fault of the running thread. The address sanitizer reports its
+/// own.
 class FatalSignals {
  public:
   FatalSignals();

@@ -25,7 +25,7 @@ class Fiber {
   /// Returns when the fiber is resumed. Called within this fiber.
   void suspend();
 
-  /// How the thread sanitizer knows this fiber.
+  /// The thread sanitizer's handle of this fiber.
   void* context() const { return context_; }
 
  private:

@@ -20,7 +20,7 @@ namespace {
 const Launch* running = nullptr;
 Executor executor;
 
-/// A block finds in its shared memory nothing that another one left.
+/// Poisons shared memory, so that a block finds nothing of another one.
 void poison_shared_memory(const Module& module) {
   for (const std::span<char> variable : module.shared_memory()) {
     sanitizers::forget(variable.data(), variable.size());

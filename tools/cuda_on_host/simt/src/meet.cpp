@@ -16,7 +16,7 @@ bool same_place(const Where& a, const Where& b) {
 
 bool same_collective(const Thread& a, const Thread& b) { return a.operation == b.operation && a.mask == b.mask; }
 
-/// All that the released threads did comes before all that they will do.
+/// Everything that the released threads did comes before everything that they will do.
 void order_memory(std::span<const Thread> threads) {
   if constexpr (sanitizers::threads) {
     static int token = 0;
@@ -43,7 +43,7 @@ int combine(Operation operation, std::size_t ones, std::size_t all) {
   }
 }
 
-/// Where a thread is that another one waits for.
+/// The place of a thread that another one waits for, in words.
 std::string whereabouts(const Thread& thread) {
   switch (thread.state) {
     case State::done: return "has exited";
@@ -119,7 +119,7 @@ void Block::complete_collective(std::span<Thread> warp) {
   enqueue(warp);
 }
 
-/// Nobody can run, and not all are done: somebody waits for a thread that will not come.
+/// No thread can run, and not all are done: a thread waits for another that will not come.
 void Block::report_stuck() {
   for (const Thread& thread : threads_) {
     if (thread.state != State::at_collective) continue;

@@ -21,7 +21,7 @@ constexpr unsigned char guard_byte = 0xfd;
 // Freed memory is kept for a while, so that a late write to it is seen.
 constexpr std::size_t kept_blocks = 32, kept_bytes = 256 * 1024;
 
-// Both outlive everything, so that a leak checker finds what was freed late, and destructors may free.
+// Both outlive everything: a leak checker finds memory that was freed late, and destructors may free.
 std::map<const char*, Allocation>& live() {
   static auto& allocations = *new std::map<const char*, Allocation>;
   return allocations;

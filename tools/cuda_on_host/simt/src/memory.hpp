@@ -1,4 +1,4 @@
-// Device and pinned memory: what is allocated where, with guards around it.
+// Device and pinned memory: the allocations, with guards around them.
 #pragma once
 
 #include <simt/runtime_types.h>
@@ -32,14 +32,14 @@ Allocation* allocation_at(const void* data);
 /// The allocation that the address lies in or just behind, or null.
 const Allocation* allocation_around(const void* address);
 
-/// Fills with freed_byte; what is written there from now on is found when the next kernel ends.
+/// Fills with freed_byte; later writes there are found when the next kernel ends.
 void deallocate(const Allocation& allocation);
 
 // The life of a graph's memory, each time the graph runs.
 void revive(const Allocation& allocation);
 void bury(const Allocation& allocation);
 
-/// Faults if something was written around an allocation, or into freed memory.
+/// Faults after a write around an allocation, or into freed memory.
 void check_guards();
 
 /// While this lives, device memory may be read and written; else the address sanitizer stops the host that tries.

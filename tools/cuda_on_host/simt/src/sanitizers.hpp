@@ -1,5 +1,5 @@
-// What the sanitizers must be told about fibers, barriers and device memory. The shim itself is compiled without them,
-// so that its bookkeeping is invisible; without a sanitizer nothing of this remains.
+// Announcements of fibers, barriers and device memory to the sanitizers. The shim itself is compiled without them, so
+// that its bookkeeping is invisible; without a sanitizer nothing of this remains.
 #pragma once
 
 #include <algorithm>
@@ -51,10 +51,10 @@ inline void* create(const std::string& name) {
 inline void become(void* context) { __tsan_switch_to_fiber(context, __tsan_switch_to_fiber_no_sync); }
 inline void release(void* token) { __tsan_release(token); }
 inline void acquire(void* token) { __tsan_acquire(token); }
-/// Makes the token forget what was released into it earlier.
+/// Makes the token forget earlier releases.
 inline void release_first(int* token) { __tsan_atomic32_store(token, 0, __ATOMIC_RELEASE); }
-/// Forgets who accessed the memory: it becomes that of another block. The calls are those of a moving collector, which
-/// has freed an object there and moves another one, never accessed, to its place.
+/// Forgets all accesses to the memory, which becomes that of another block. The calls are those of a moving collector,
+/// which has freed an object there and moves another one, never accessed, to its place.
 inline void forget(char* begin, std::size_t size) {
   alignas(8) static char elsewhere[1 << 16];
   static const bool started = (__tsan_java_init(8, 1ul << 46), true);

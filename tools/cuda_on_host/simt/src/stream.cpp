@@ -11,7 +11,7 @@
 namespace simt {
 namespace {
 
-// Destroyed streams and events leave these lists; what still refers to them keeps them alive.
+// Destroyed streams and events leave these lists; remaining references keep them alive.
 std::map<cudaStream_t, std::shared_ptr<Stream>> streams;
 std::map<cudaEvent_t, std::unique_ptr<CUevent_st>> events;
 

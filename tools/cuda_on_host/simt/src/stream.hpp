@@ -1,4 +1,4 @@
-// Streams and events: queues of work, and who waits for which part of whose.
+// Streams and events: queues of work, and the parts of other queues that they wait for.
 #pragma once
 
 #include <simt/runtime_types.h>
@@ -47,7 +47,7 @@ struct CUstream_st : std::enable_shared_from_this<CUstream_st> {
 
 struct CUevent_st {
   int device = 0;
-  simt::Point point;                       ///< no stream: never recorded, and reached
+  simt::Point point;                       ///< no stream: never recorded, and so reached
   std::shared_ptr<simt::Capture> capture;  ///< recorded in this capture, if any
 };
 

@@ -50,8 +50,8 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t size, cudaM
   return within_allocation(to, size) && within_allocation(from, size) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-/// As the driver does, pageable memory is read at once; pinned memory is read, and all memory written, when the stream
-/// comes to it.
+/// Like the driver, reads pageable memory at once; pinned memory is read, and all memory written, when the stream comes
+/// to it.
 cudaError_t copy_in_stream(void* to, const void* from, std::size_t size, cudaStream_t handle) {
   const Stream* stream = stream_of(handle);
   const bool later = options().execution == Execution::deferred && stream && !stream->capture;

@@ -1,4 +1,4 @@
-// Loads and stores with a cache hint. A GPU faults on a vector access that is not aligned; so do these.
+// Loads and stores with a cache hint. A GPU faults on a vector access that is not aligned, and so do these.
 #pragma once
 
 #include <simt/thread.h>

@@ -6,8 +6,8 @@
 
 namespace simt {
 
-/// Lets other threads go first now and then: one that polls must not starve the one it waits for, and the random order
-/// changes threads between atomics.
+/// Lets other threads go first now and then: a thread that polls must not starve the one that it waits for, and the
+/// random order changes threads between atomics.
 void before_atomic();
 
 template <class T>

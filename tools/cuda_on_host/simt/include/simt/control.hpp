@@ -1,4 +1,4 @@
-// What tests set and ask. The library under test never includes this.
+// Settings and questions of tests. The library under test never includes this.
 #pragma once
 
 #include <simt/runtime_types.h>
@@ -12,7 +12,7 @@ namespace simt {
 /// In which order ready threads, and the blocks of a grid, run.
 enum class Order { forward, reverse, random };
 
-/// When work in streams is done: at once, or not before somebody waits for it.
+/// When work in streams is done: at once, or not before the host waits for it.
 enum class Execution { eager, deferred };
 
 /// Environment variables set the first four where a program starts, for suites that are not written in C++.
@@ -22,9 +22,9 @@ struct Options {
   Execution execution = Execution::eager;  ///< SIMT_EXECUTION: eager or deferred
   int devices = 1;                         ///< SIMT_DEVICES
   std::size_t misalignment = 0;            ///< bytes by which device pointers allocated from now on miss 256
-  cudaError_t driver = cudaSuccess;        ///< what every call returns where there is no usable driver
+  cudaError_t driver = cudaSuccess;        ///< result of every call where there is no usable driver
   int multiprocessors = 2;                 ///< few, so that grids are small
-  int blocks_per_multiprocessor = 2;       ///< what the occupancy calculation answers
+  int blocks_per_multiprocessor = 2;       ///< result of the occupancy calculation
 };
 
 /// The options in force; changed between calls, not within kernels.
@@ -43,7 +43,7 @@ std::size_t live_allocations();
 /// Starting state: options as at program start, no injected errors, no counts, no last error, device 0.
 void reset();
 
-/// Bytes in device memory that nothing was written to, and in memory that was freed.
+/// Bytes of device memory before the first write, and of memory that was freed.
 inline constexpr unsigned char fresh_byte = 0xcb, freed_byte = 0xdd;
 
 }  // namespace simt

@@ -1,4 +1,4 @@
-// Kernels executed by somebody else than the shim, who has them in another form.
+// Kernels executed by another program than the shim, which has them in another form.
 #pragma once
 
 #include <simt/vector_types.h>
@@ -18,13 +18,13 @@ struct KernelLaunch {
 
 using RunBlock = std::function<void(uint3 index)>;
 
-/// Gives what runs the blocks of one launch, in the order that the options say.
+/// Gives the function that runs the blocks of one launch, in the order of the options.
 using Executor = std::function<RunBlock(const KernelLaunch&)>;
 
 /// From now on all kernels are executed so.
 void execute_with(Executor executor);
 
-/// Demangled.
+/// Name of the kernel, demangled.
 std::string kernel_name(const void* kernel);
 
 /// The allocation around an address; empty where there is none.

@@ -12,10 +12,10 @@
 
 namespace simt {
 
-/// A kernel and its arguments, in two forms: for the threads of the shim, and for who executes compiled code.
+/// A kernel and its arguments, in two forms: for the threads of the shim, and for an executor of compiled code.
 struct Call {
   const void* kernel = nullptr;
-  std::function<void()> body;         ///< what one thread does
+  std::function<void()> body;         ///< the work of one thread
   std::vector<std::byte> parameters;  ///< as compiled kernels find them: each at its alignment behind the one before
 };
 

@@ -12,7 +12,7 @@ enum cudaError {
 };
 using cudaError_t = cudaError;
 
-// What the handles point to is known to the shim alone.
+// The shim alone knows the objects behind the handles.
 using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
 using cudaGraph_t = struct CUgraph_st*;

@@ -1,4 +1,4 @@
-// What a CUDA thread knows of itself, and how it meets the others of its block.
+// A CUDA thread's own indices, and how it meets the others of its block.
 #pragma once
 
 #include <simt/vector_types.h>
@@ -16,7 +16,7 @@ namespace simt {
 
 using Where = std::source_location;
 
-/// What the threads of a block or the lanes of a warp do together. Theirs is one result, or one each.
+/// Collectives of the threads of a block or the lanes of a warp. The result is one for all, or one each.
 enum class Operation {
   syncthreads,
   syncthreads_count,

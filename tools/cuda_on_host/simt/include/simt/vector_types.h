@@ -8,7 +8,7 @@ template <class T>
 inline constexpr bool is_vector = false;
 }
 
-// Four elements of 8 bytes have two alignments in CUDA 13, so that no such type is offered.
+// Four elements of 8 bytes have two alignments in CUDA 13, so that these types are left out.
 #define SIMT_VECTORS(name, T)                                \
   struct name##1 {                                           \
     T x;                                                     \

@@ -1,4 +1,4 @@
-// Warp collectives. Each names its lanes, completes when they all have arrived at it, and nothing else will do.
+// Warp collectives. Each names its lanes, and completes when all of them have arrived at it, and not otherwise.
 #pragma once
 
 #include <simt/thread.h>
@@ -21,7 +21,7 @@ std::uint64_t warp_collective(Operation operation, unsigned mask, Contribution m
 template <class T>
 concept Shuffled = sizeof(T) == 4 || sizeof(T) == 8;
 
-/// The register of a value: what a shuffle moves and a match compares.
+/// The register of a value, which a shuffle moves and a match compares.
 template <Shuffled T>
 std::uint64_t to_register(T value) {
   if constexpr (sizeof(T) == 4)
@@ -86,5 +86,5 @@ SIMT_REDUCE(__reduce_or_sync, reduce_or, unsigned)
 SIMT_REDUCE(__reduce_xor_sync, reduce_xor, unsigned)
 #undef SIMT_REDUCE
 
-/// Which lanes run together is the hardware's affair; a kernel that asks has a race.
+/// The hardware decides which lanes run together; a kernel that asks has a race.
 unsigned __activemask() = delete;
