@@ -63,11 +63,14 @@ def call(work: str, cells: int, kinds: str, target: float, reaching: float) -> T
     )
 
 
-def training(work: str, kind: str, target: float, reaching: float) -> Target:
+def training(
+    work: str, kind: str, target: float, reaching: float, network: str | None = None
+) -> Target:
+    """A target on one network, or on all of them."""
     return Target(
         work,
         "training",
-        lambda row: True,
+        lambda row: network in (None, row["network"]),
         lambda row: 100 * row[f"{kind}_overhead"],
         target,
         reaching,
@@ -100,6 +103,7 @@ TARGETS = [
         "extra memory at the peak of a rebuild",
         "memory memory_rise memory_random memory_random_rise",
     ),
-    training("training step, masks attached", "steady", 3, 2),
+    training("training step, masks attached, LeNet", "steady", 3, 2, "LeNet"),
+    training("training step, masks attached, ResNet-18", "steady", 1, 0.5, "ResNet-18"),
     training("training step in which masks rise", "rise", 10, 5),
 ]

@@ -202,7 +202,7 @@ class PruneCell {
   void plan_rebuild(PlannedUpdate& plan, const Context& context, const CellTensor& memory, std::size_t tensor,
                     bool first);
   bool tries_again();
-  void take_over(PlannedUpdate& plan);
+  void adopt(PlannedUpdate& plan);
   void take_back(const Pending& pending);
   void require_resolved(const char* call) const;
   void move_mask(std::size_t tensor, Device device);

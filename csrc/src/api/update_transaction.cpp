@@ -83,7 +83,7 @@ void PruneCell::plan_rebuild(PlannedUpdate& plan, const Context& context, const 
 }
 
 void PruneCell::commit(PlannedUpdate& plan, std::span<const Result> results) {
-  take_over(plan);
+  adopt(plan);
   for (std::size_t r = 0; r < results.size(); ++r) tensors_[plan.rebuilt[r].tensor].figures.take(results[r]);
   if (!results.empty()) news_ = true;
 }
@@ -94,11 +94,11 @@ void PruneCell::commit(PlannedUpdate& plan, std::shared_ptr<const PendingResults
     const Tensor& tensor = tensors_[number];
     pending.entries.push_back({number, tensor.figures, tensor.initialized, first_mask.has_value()});
   }
-  take_over(plan);
+  adopt(plan);
   if (!plan.jobs.empty()) pending_ = std::move(pending);
 }
 
-void PruneCell::take_over(PlannedUpdate& plan) {
+void PruneCell::adopt(PlannedUpdate& plan) {
   schedule_ = plan.schedule;
   if (plan.drives) idle_enforcements_ = 0;
   for (auto& [number, first_mask] : plan.rebuilt) {

@@ -136,12 +136,14 @@ class Pool {
     --asleep_;
   }
 
-  /// Sees to it that there are so many threads, as far as the system has them. They take no signals.
+  /// Sees to it that there are so many threads, as far as the system has them. They take no signals but those of faults
+  /// of their own and of profilers.
   void grow(int threads) {
     if (threads_ >= threads) return;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (const int taken : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF}) sigdelset(&blocked, taken);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     try {
       for (; threads_ < threads; ++threads_) std::thread([this] { help(); }).detach();
     } catch (const std::system_error&) {  // the caller does what they would
