@@ -146,8 +146,8 @@ def main() -> None:
             f"--top={options.top}",
             "--benchmark_filter=^(rebuild.*|adversarial|fused.*|network|random|channels_last)/",
         ]
-        ratios, rows = in_turns(builds, options.rounds, *arguments)
-    medians = {row: {b: statistics.median(v) for b, v in of.items()} for row, of in ratios.items()}
+        values, rows = in_turns(builds, options.rounds, "ratio", *arguments)
+    medians = {row: {b: statistics.median(v) for b, v in of.items()} for row, of in values.items()}
     table = []
     for trick in TRICKS:
         over = {row: of[trick.name] / of["all"] for row, of in medians.items()}

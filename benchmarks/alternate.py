@@ -9,25 +9,28 @@ from pathlib import Path
 
 from native import Row, run_rows
 
-Ratios = dict[str, dict[str, list[float]]]
-"""By row and by build: work over floor, one value for each round. Both are medians of one run."""
+Values = dict[str, dict[str, list[float]]]
+"""By row and by build: one value for each round."""
 
 
-def in_turns(builds: Mapping[str, Path], rounds: int, *options: str) -> tuple[Ratios, list[Row]]:
+def in_turns(
+    builds: Mapping[str, Path], rounds: int, key: str, *options: str
+) -> tuple[Values, list[Row]]:
     """Runs the rows that `options` choose, each round in another order of the builds.
 
-    Returns the ratios of the rows that all builds have, and these rows as the first build named
-    them.
+    Returns what the rows have under `key`, for rows that all builds have, and these rows as the
+    first build named them. "ratio" is work over floor, "work_us" the work alone: for builds whose
+    floors differ. Both are medians of one run.
     """
-    found: Ratios = {}
+    found: Values = {}
     rows: dict[str, Row] = {}
     names = list(builds)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             for row in run_rows(builds[name], *options):
-                if "ratio" not in row:
+                if key not in row:
                     continue
-                found.setdefault(row["name"], {}).setdefault(name, []).append(row["ratio"])
+                found.setdefault(row["name"], {}).setdefault(name, []).append(row[key])
                 if name == names[0]:
                     rows[row["name"]] = row
     common = {row: of for row, of in found.items() if set(of) == set(names)}

@@ -2,8 +2,8 @@
 
     python benchmarks/compare.py BASE NEW -o <date>-compare.json [--pairs 15] [--threads 1,2]
 
-A row is slower where the median of the ratios new over base is above 1.03 and the 95 % interval of
-that median lies above 1.03 as well. The builds may be of different commits.
+A row is slower where the median of the ratios new over base of its times is above 1.03 and the 95 %
+interval of that median lies above 1.03 as well. The builds may be of different commits.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def main() -> None:
     if options.filter:
         arguments.append(f"--benchmark_filter={options.filter}")
     builds = {"base": options.base, "new": options.new}
-    ratios, _ = in_turns(builds, options.pairs, *arguments)
+    times, _ = in_turns(builds, options.pairs, "work_us", *arguments)
     rows = []
-    for name, of in ratios.items():
+    for name, of in times.items():
         median, low, high = paired(of, "new", "base")
         both = {build: statistics.median(values) for build, values in of.items()}
         verdict = {"slower": median > LIMIT and low > LIMIT}

@@ -3,6 +3,7 @@
 #include "widest.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace {
@@ -55,11 +56,10 @@ void in_blocks(Lines* lines, std::int64_t count, Body&& body) {
 std::uint64_t floor_read(const void* data, std::int64_t bytes, int threads) {
   const auto* lines = static_cast<const Line*>(data);
   const std::int64_t count = bytes / 64;
-  std::uint64_t all = 0;
+  std::atomic<std::uint64_t> all = 0;
   spread(count, threads, [&](std::int64_t first, std::int64_t last) {
     std::uint64_t one = 0;
     in_blocks(lines + first, last - first, [&](const Line* at, std::int64_t n) { one ^= read_block(at, n); });
-#pragma omp atomic
     all ^= one;
   });
   std::uint64_t rest[8] = {};

@@ -1,16 +1,17 @@
 // Equal runs of elements for every thread.
 #pragma once
 
+#include "cpu/parallel/parallel.hpp"
+
 #include <cstdint>
 
 namespace {
 
-/// body(first, last) for one contiguous run of elements per thread.
+/// body(first, last) for one contiguous run of elements per thread. By a pool like that of the library: threads of an
+/// OpenMP region spin for milliseconds after it, on cores that what is timed next needs.
 template <class Body>
 void spread(std::int64_t size, int threads, Body&& body) {
-  if (threads <= 1) return body(std::int64_t(0), size);
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int thread = 0; thread < threads; ++thread) body(size * thread / threads, size * (thread + 1) / threads);
+  prunecell::cpu::parallel(threads, [&](int thread) { body(size * thread / threads, size * (thread + 1) / threads); });
 }
 
 }  // namespace

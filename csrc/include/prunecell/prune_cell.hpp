@@ -198,7 +198,7 @@ class PruneCell {
     std::vector<Entry> entries;
   };
 
-  PlannedUpdate plan_drive(const Context& context, std::span<const CellTensor> tensors, Schedule next, bool rises);
+  void plan_drive(PlannedUpdate& plan, const Context& context, std::span<const CellTensor> tensors, bool rises);
   void plan_rebuild(PlannedUpdate& plan, const Context& context, const CellTensor& memory, std::size_t tensor,
                     bool first);
   bool tries_again();

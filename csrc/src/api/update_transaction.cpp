@@ -27,23 +27,22 @@ PlannedUpdate PruneCell::plan_initialize(const Context& context, std::span<const
 PlannedUpdate PruneCell::plan_update(const Context& context, std::span<const CellTensor> tensors,
                                      std::int64_t batch_size) {
   require_initialized("update");
-  Schedule next = schedule_;
-  const bool rises = next.update(batch_size);
-  return plan_drive(context, tensors, next, rises);
+  PlannedUpdate plan{.schedule = schedule_, .drives = true};
+  plan_drive(plan, context, tensors, plan.schedule.update(batch_size));
+  return plan;
 }
 
 PlannedUpdate PruneCell::plan_end_epoch(const Context& context, std::span<const CellTensor> tensors) {
   require_initialized("end_epoch");
-  Schedule next = schedule_;
-  const bool rises = next.end_epoch();
-  return plan_drive(context, tensors, next, rises);
+  PlannedUpdate plan{.schedule = schedule_, .drives = true};
+  plan_drive(plan, context, tensors, plan.schedule.end_epoch());
+  return plan;
 }
 
-PlannedUpdate PruneCell::plan_drive(const Context& context, std::span<const CellTensor> tensors, Schedule next,
-                                    bool rises) {
+void PruneCell::plan_drive(PlannedUpdate& plan, const Context& context, std::span<const CellTensor> tensors,
+                           bool rises) {
   const bool again = !rises && tries_again();
   if (rises) wait();  // a rise builds on what the last one came to
-  PlannedUpdate plan{.schedule = next, .drives = true};
   check_context(context);
   if (rises || again || !tensors.empty()) check_tensors(context, tensors);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
@@ -52,7 +51,6 @@ PlannedUpdate PruneCell::plan_drive(const Context& context, std::span<const Cell
     else
       plan.enforced.push_back(t);
   }
-  return plan;
 }
 
 /// Plans a mask at the threshold of the plan's schedule, the first one of the tensor or one more.
@@ -127,9 +125,13 @@ namespace {
 /// Mask updates of many cells, all made or none.
 class UpdateTransaction {
  public:
-  explicit UpdateTransaction(const Context& context) : context_(context) {}
+  UpdateTransaction(const Context& context, std::size_t cells) : context_(context) { planned_.reserve(cells); }
 
-  void add(const CellCall& call, PlannedUpdate plan) { planned_.push_back({call, std::move(plan)}); }
+  /// plan(call) gives the plan of one cell.
+  template <class Plan>
+  void add(const CellCall& call, Plan&& plan) {
+    planned_.push_back({call, plan(call)});
+  }
 
   void execute() {
     std::vector<RebuildJob> jobs;
@@ -188,8 +190,8 @@ void transact(const Context& context, std::span<const CellCall> calls, Plan&& pl
   for (const CellCall& call : calls) cells.push_back(call.cell);
   std::ranges::sort(cells);
   if (std::ranges::adjacent_find(cells) != cells.end()) throw InvalidArgument("calls: a cell is listed twice");
-  UpdateTransaction transaction(context);
-  for (const CellCall& call : calls) transaction.add(call, plan(call));
+  UpdateTransaction transaction(context, calls.size());
+  for (const CellCall& call : calls) transaction.add(call, plan);
   transaction.execute();
 }
 

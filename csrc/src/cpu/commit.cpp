@@ -60,7 +60,7 @@ void commit(const Context& context, std::span<const RebuildJob> jobs, const Deci
   const auto write = [&](std::size_t j, std::int64_t first, std::int64_t count) {
     write_mask(jobs[j], decided.decisions[j], decided.words[j], first, count);
   };
-  const std::vector<ApplyJob> to_apply = applying(jobs, decided);
+  const std::vector<ApplyJob> to_apply = apply == Apply::yes ? applying(jobs, decided) : std::vector<ApplyJob>();
   const bool row_major =
       std::ranges::all_of(jobs, [](const RebuildJob& job) { return job.weights.layout.row_major(); });
   if (apply == Apply::yes && row_major) {

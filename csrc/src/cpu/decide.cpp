@@ -32,6 +32,8 @@ class FoundWords {
     return bytes;
   }
   void place(Decided& decided) const {
+    decided.words.reserve(jobs_.size());
+    decided.in_memory_order.reserve(jobs_.size());
     for (std::size_t j = 0; j < jobs_.size(); ++j) {
       const std::size_t count = scratch(j);
       decided.words.push_back(in_mask(j) ? jobs_[j].mask.words : decided.arena.take<std::uint32_t>(count).data());
@@ -50,6 +52,7 @@ class FoundWords {
 
 std::vector<Ranked> ranked_of(std::span<const RebuildJob> jobs) {
   std::vector<Ranked> ranked;
+  ranked.reserve(jobs.size());
   for (const RebuildJob& job : jobs) ranked.push_back({job.weights, job.old, selection_of(job.rule)});
   return ranked;
 }

@@ -73,6 +73,7 @@ struct Transposition {
 
 void transpose(const Context& context, std::span<const Reordering> masks, std::int64_t Layout::*rows,
                std::int64_t Layout::*columns) {
+  if (masks.empty()) return;
   std::vector<Transposition> transpositions;
   Arrays arrays;
   for (const Reordering& mask : masks) {
@@ -111,6 +112,7 @@ void to_logical_order(const Context& context, std::span<const Reordering> masks)
 }
 
 void MasksInMemoryOrder::run(const Context& context) {
+  if (masks_.empty()) return;
   std::int64_t words = 0;
   for (const Moved& moved : masks_) words += word_count(moved.mask->size);
   words_ = std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t(words));
