@@ -97,19 +97,22 @@ def build(sources: Path, folder: Path) -> Path:
 
 
 def without(trick: Trick, place: Path) -> Path:
-    """A copy of the tree without the trick."""
-    for part in ("CMakeLists.txt", "pyproject.toml", "cmake", "csrc", "benchmarks"):
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, place / part)
-        else:
-            place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, place / part)
-    file = place / trick.file
-    text = file.read_text()
+    """A copy of the tree without the trick. What is there already and does not change stays."""
+    text = (ROOT / trick.file).read_text()
     if text.count(trick.with_it) != 1:
         raise SystemExit(f"{trick.name}: {trick.file} has not once: {trick.with_it!r}")
-    file.write_text(text.replace(trick.with_it, trick.without))
+
+    def changed(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(folder, name) == ROOT / trick.file]
+
+    for part in ("cmake", "csrc", "benchmarks/cpp"):
+        shutil.copytree(ROOT / part, place / part, ignore=changed, dirs_exist_ok=True)
+    for part in ("CMakeLists.txt", "pyproject.toml"):
+        shutil.copy2(ROOT / part, place / part)
+    file = place / trick.file
+    new = text.replace(trick.with_it, trick.without)
+    if not file.exists() or file.read_text() != new:
+        file.write_text(new)
     return place
 
 
@@ -137,9 +140,8 @@ def main() -> None:
         place = options.keep or Path(temporary)
         builds = {"all": build(ROOT, place / "all")}
         for number, trick in enumerate(TRICKS):
-            tree = place / f"tree{number}"
-            shutil.rmtree(tree, ignore_errors=True)
-            builds[trick.name] = build(without(trick, tree), place / f"build{number}")
+            tree = without(trick, place / f"tree{number}")
+            builds[trick.name] = build(tree, place / f"build{number}")
         arguments = [
             "--extent=quick",
             f"--threads={options.threads}",
