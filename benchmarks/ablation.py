@@ -58,7 +58,7 @@ TRICKS = [
         "the ladder of strides",
         CPU + "kth_smallest/prediction.cpp",
         "  while (tiles >= 21 * stride) stride *= 3;\n  return stride;\n",
-        "  stride = last_stride(tiles);\n  return tiles >= 7 * stride ? stride : 1;\n",
+        "  stride = tiles < 300 ? 9 : 27;\n  return tiles >= 7 * stride ? stride : 1;\n",
     ),
     Trick(
         "samples of tiles",
