@@ -116,15 +116,6 @@ def without(trick: Trick, place: Path) -> Path:
     return place
 
 
-def limits() -> dict[str, float]:
-    """The target of each group of rows that is a ratio."""
-    found = {}
-    for target in TARGETS:
-        for group in target.groups:
-            found[group] = target.target
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -146,19 +137,19 @@ def main() -> None:
             "--extent=quick",
             f"--threads={options.threads}",
             f"--top={options.top}",
-            "--benchmark_filter=^(rebuild.*|adversarial|fused.*|network|random|channels_last)/",
+            "--benchmark_filter=^(rebuild.*|adversarial|fused.*|network|channels_last)/",
         ]
-        values, rows = in_turns(builds, options.rounds, "ratio", *arguments)
+        values = in_turns(builds, options.rounds, "ratio", *arguments)
     medians = {row: {b: statistics.median(v) for b, v in of.items()} for row, of in values.items()}
+    targets = {group: one.target for one in TARGETS for group in one.groups}
     table = []
     for trick in TRICKS:
         over = {row: of[trick.name] / of["all"] for row, of in medians.items()}
         worst = max(over, key=over.__getitem__)
         flipped = [
-            row["name"]
-            for row in rows
-            if (limit := limits().get(row["group"]))
-            and medians[row["name"]]["all"] <= limit < medians[row["name"]][trick.name]
+            row
+            for row, of in medians.items()
+            if (limit := targets.get(row.partition("/")[0])) and of["all"] <= limit < of[trick.name]
         ]
         line = {"trick": trick.name, "median": statistics.median(over.values())}
         line |= {"worst": over[worst], "worst_row": worst, "flips": flipped}

@@ -7,34 +7,26 @@ from collections.abc import Mapping
 from math import comb
 from pathlib import Path
 
-from native import Row, run_rows
+from native import run_rows
 
 Values = dict[str, dict[str, list[float]]]
 """By row and by build: one value for each round."""
 
 
-def in_turns(
-    builds: Mapping[str, Path], rounds: int, key: str, *options: str
-) -> tuple[Values, list[Row]]:
+def in_turns(builds: Mapping[str, Path], rounds: int, key: str, *options: str) -> Values:
     """Runs the rows that `options` choose, each round in another order of the builds.
 
-    Returns what the rows have under `key`, for rows that all builds have, and these rows as the
-    first build named them. "ratio" is work over floor, "work_us" the work alone: for builds whose
-    floors differ. Both are medians of one run.
+    Returns what the rows have under `key`, for rows that all builds have. "ratio" is work over
+    floor, "work_us" the work alone: for builds whose floors differ. Both are medians of one run.
     """
     found: Values = {}
-    rows: dict[str, Row] = {}
     names = list(builds)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             for row in run_rows(builds[name], *options):
-                if key not in row:
-                    continue
-                found.setdefault(row["name"], {}).setdefault(name, []).append(row[key])
-                if name == names[0]:
-                    rows[row["name"]] = row
-    common = {row: of for row, of in found.items() if set(of) == set(names)}
-    return common, [rows[name] for name in common]
+                if key in row:
+                    found.setdefault(row["name"], {}).setdefault(name, []).append(row[key])
+    return {row: of for row, of in found.items() if set(of) == set(names)}
 
 
 def median_interval(values: list[float]) -> tuple[float, float]:

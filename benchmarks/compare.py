@@ -36,7 +36,7 @@ def main() -> None:
     if options.filter:
         arguments.append(f"--benchmark_filter={options.filter}")
     builds = {"base": options.base, "new": options.new}
-    times, _ = in_turns(builds, options.pairs, "work_us", *arguments)
+    times = in_turns(builds, options.pairs, "work_us", *arguments)
     rows = []
     for name, of in times.items():
         median, low, high = paired(of, "new", "base")

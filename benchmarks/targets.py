@@ -25,7 +25,7 @@ class Target:
     reaching: float
     unit: str
     groups: tuple[str, ...] = ()
-    """Of the C++ program, where the number is a ratio."""
+    """Groups of the rows, where the number is a ratio of the C++ program."""
 
     def rows(self, results: Results) -> list[tuple[float, Row]]:
         """Measured numbers with their rows, the worst last."""
