@@ -1,4 +1,4 @@
-// Building masks, with or without applying them: each operation decides, then commits.
+// Building masks by their rules, with or without applying them.
 #include "api/backend.hpp"
 #include "cpu/decide.hpp"
 
@@ -6,11 +6,6 @@ namespace prunecell::cpu {
 
 void build_masks(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results, Apply apply) {
   commit(context, jobs, decide(context, jobs), results, apply);
-}
-
-void masks_at(const Context& context, std::span<const RebuildJob> jobs, std::span<Result> results,
-              std::span<const Limit> limits, Apply apply) {
-  commit(context, jobs, decide_at(context, jobs, limits), results, apply);
 }
 
 }  // namespace prunecell::cpu
