@@ -1,12 +1,16 @@
 // Masks from limits: what a search ends with makes the same mask again, whole or in parts.
 #include "checks.hpp"
 
+#include "semantics/semantics.hpp"
+
 #include <prunecell/error.hpp>
 #include <prunecell/level_search.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -76,6 +80,29 @@ TEST_CASE("weights at the limit go up to the index where ties end") {
         CHECK(result.limit == 0.5f);
       }
   }
+}
+
+TEST_CASE("the limit of Random says which of two equal numbers goes") {
+  constexpr std::int64_t size = 400'000;
+  std::vector<std::pair<std::uint32_t, std::int64_t>> order;
+  for (std::int64_t i = 0; i < size; ++i)
+    order.emplace_back(semantics::philox(std::uint64_t(i) / 4, 0, 0, 1).word[i % 4], i);
+  std::ranges::sort(order);
+  const auto twin = std::ranges::adjacent_find(order, [](const auto& a, const auto& b) { return a.first == b.first; });
+  REQUIRE(twin != order.end());
+  const std::int64_t need = twin - order.begin() + 1;  // the first of the two goes, the second stays
+  Weights weights(DType::float16, size);
+  const Mask mask({size}), again({size});
+  RebuildJob job{.weights = weights.view(),
+                 .mask = mask.view(),
+                 .rule = Random{.threshold = float(need) / float(size), .seed = 1}};
+  Result result, result_again;
+  axis::build_masks({}, {&job, 1}, {&result, 1});
+  CHECK(result.ends_at == Limit{twin[0].first, twin[1].second});
+  job.mask = again.view();
+  axis::masks_at({}, {&job, 1}, {&result.ends_at, 1}, {&result_again, 1});
+  CHECK(result_again.zeros == need);
+  CHECK(again.saved() == mask.saved());
 }
 
 TEST_CASE("tensors that share one search share its limit") {
